@@ -1,0 +1,39 @@
+import { PrismaPg } from "@prisma/adapter-pg"
+import { PrismaClient } from "./generated/client.ts"
+
+export { Prisma } from "./generated/client.ts"
+export type Database = PrismaClient
+
+export interface DatabaseLimits {
+  connectionsMax: number
+  /** A request that gets no connection in this time fails. */
+  connectTimeoutMs: number
+  /** The server cancels a statement after this time. */
+  statementTimeoutMs: number
+}
+
+/** The client gives the server this much longer than the server gives the statement. */
+const ANSWER_MARGIN_MS = 2_000
+
+/**
+ * Opens the typed client on a pool of connections; nothing is connected before the first query.
+ * Every wait in it is bounded, so that a database which is away, or silent, fails requests
+ * instead of collecting them.
+ */
+export function openDatabase(
+  databaseUrl: string,
+  applicationName: string,
+  limits: DatabaseLimits,
+): Database {
+  const adapter = new PrismaPg({
+    connectionString: databaseUrl,
+    application_name: applicationName,
+    max: limits.connectionsMax,
+    connectionTimeoutMillis: limits.connectTimeoutMs,
+    statement_timeout: limits.statementTimeoutMs,
+    query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
+    idle_in_transaction_session_timeout: limits.statementTimeoutMs,
+    keepAlive: true,
+  })
+  return new PrismaClient({ adapter, errorFormat: "minimal" })
+}

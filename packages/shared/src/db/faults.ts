@@ -1,0 +1,79 @@
+/**
+ * What a failed database call means for its caller.
+ *
+ *   unavailable      nothing was done: no connection, no room, or no time
+ *   connection_lost  the connection broke under way: whether it was done is unknown
+ *   conflict         serialization failure or deadlock: nothing was done, try again
+ *   locked           somebody held a lock for longer than `lock_timeout`
+ *   data             this data cannot be written, now or later
+ *   defect           anything else: our mistake
+ */
+export type DatabaseFault =
+  | "unavailable"
+  | "connection_lost"
+  | "conflict"
+  | "locked"
+  | "data"
+  | "defect"
+
+// SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+const FAULT_BY_SQLSTATE: Record<string, DatabaseFault> = {
+  "25006": "unavailable", // read-only: a standby
+  "40001": "conflict",
+  "40P01": "conflict",
+  "55P03": "locked",
+  "57014": "unavailable", // statement timeout
+  "57P01": "connection_lost",
+  "57P02": "connection_lost",
+  "57P03": "unavailable", // starting up or shutting down
+}
+const FAULT_BY_CLASS: Record<string, DatabaseFault> = {
+  "08": "connection_lost",
+  "22": "data",
+  "23": "data",
+  "53": "unavailable", // out of disk, memory or connections
+  "58": "unavailable", // an error of the server's system
+}
+// What Prisma's adapter makes of errors without a SQLSTATE.
+const FAULT_BY_KIND: Record<string, DatabaseFault> = {
+  ConnectionClosed: "connection_lost",
+  SocketTimeout: "connection_lost",
+  DatabaseNotReachable: "unavailable",
+  TlsConnectionError: "unavailable",
+  TooManyConnections: "unavailable",
+}
+// node-postgres gives these no code.
+const FAULT_BY_MESSAGE: [RegExp, DatabaseFault][] = [
+  [/timeout exceeded when trying to connect/, "unavailable"],
+  [/Connection terminated due to connection timeout/, "unavailable"],
+  [/Connection terminated|Query read timeout|ECONNRESET|EPIPE|not queryable/, "connection_lost"],
+  [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH/, "unavailable"],
+]
+
+interface DriverCause {
+  originalCode?: string
+  originalMessage?: string
+  kind?: string
+}
+
+export function databaseFault(error: unknown): DatabaseFault {
+  const cause = driverCause(error)
+  const state = cause?.originalCode ?? ""
+  const fault =
+    FAULT_BY_SQLSTATE[state] ??
+    FAULT_BY_CLASS[state.slice(0, 2)] ??
+    FAULT_BY_KIND[cause?.kind ?? ""]
+  if (fault !== undefined) return fault
+  const message = `${cause?.originalMessage ?? ""} ${error instanceof Error ? error.message : ""}`
+  return FAULT_BY_MESSAGE.find(([pattern]) => pattern.test(message))?.[1] ?? "defect"
+}
+
+/** Whether a unique constraint refused the row. */
+export function isDuplicate(error: unknown): boolean {
+  return driverCause(error)?.originalCode === "23505"
+}
+
+function driverCause(error: unknown): DriverCause | undefined {
+  const { meta } = (error ?? {}) as { meta?: { driverAdapterError?: { cause?: DriverCause } } }
+  return meta?.driverAdapterError?.cause ?? ((error as Error | null)?.cause as DriverCause)
+}

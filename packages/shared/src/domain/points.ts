@@ -1,0 +1,80 @@
+declare const hundredths: unique symbol
+
+/**
+ * An amount of points as a whole number of hundredths: 729.98 points are 72998.
+ *
+ * All arithmetic is done on these; decimals exist only on the wire and in `numeric` columns.
+ * Amounts stay below 2^53 hundredths (the database checks it), so a number holds each exactly.
+ */
+export type Points = number & { readonly [hundredths]: true }
+
+export const NO_POINTS = 0 as Points
+
+/** 2^53 − 1 hundredths: 90,071,992,547,409.91 points. */
+export const POINTS_MAX = Number.MAX_SAFE_INTEGER as Points
+
+/** A longer number in somebody's JSON is not an amount: keeps parsing linear and small. */
+const DECIMAL_LENGTH_MAX = 400
+const EXPONENT_DIGITS_MAX = 4
+const DECIMALS = 2
+
+/** Reads whole hundredths as they come from SQL. Throws a RangeError when they do not fit. */
+export function pointsFromHundredths(value: bigint | number): Points {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number) || number < 0) throw new RangeError("not an amount of points")
+  return number as Points
+}
+
+/** Reads a `numeric(18,2)` column. */
+export function pointsFromDecimal(value: { toFixed(decimals: number): string }): Points {
+  return pointsFromHundredths(BigInt(value.toFixed(DECIMALS).replace(".", "")))
+}
+
+/** The JSON number of an amount, such as 729.98: the double nearest to it prints as it is. */
+export function pointsToNumber(points: Points): number {
+  return points / 100
+}
+
+export function addPoints(a: Points, b: Points): Points {
+  return pointsFromHundredths(a + b)
+}
+
+/**
+ * Reads an amount that a client sent as a JSON number. Undefined when it is negative, has more
+ * than two decimals, or is too large to be exact.
+ */
+export function pointsFromNumber(value: number): Points | undefined {
+  // The shortest text of a double is what the client wrote, for every amount of up to 15 digits.
+  return readDecimal(String(value), "exact")
+}
+
+/**
+ * Reads an amount from a JSON number's source text, rounded half up to two decimals: 72.995
+ * becomes 73.00, which the double 72.995 (a little less) would not. Undefined when the text is not
+ * a plain non-negative number, or is too large to be exact.
+ */
+export function roundToPoints(source: string): Points | undefined {
+  return readDecimal(source, "half-up")
+}
+
+function readDecimal(source: string, rounding: "exact" | "half-up"): Points | undefined {
+  if (source.length > DECIMAL_LENGTH_MAX) return undefined
+  const match = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source)
+  if (match === null) return undefined
+  const [, whole = "", fraction = "", exponent = "0"] = match
+  if (exponent.length > EXPONENT_DIGITS_MAX + 1) return undefined
+
+  const digits = BigInt(whole + fraction)
+  if (digits === 0n) return NO_POINTS
+  // The amount is digits × 10^shift hundredths.
+  const shift = Number(exponent) - fraction.length + DECIMALS
+  if (shift > String(POINTS_MAX).length) return undefined
+  const value = shift >= 0 ? digits * 10n ** BigInt(shift) : divide(digits, -shift, rounding)
+  return value === undefined || value > BigInt(POINTS_MAX) ? undefined : (Number(value) as Points)
+}
+
+function divide(digits: bigint, places: number, rounding: "exact" | "half-up"): bigint | undefined {
+  const divisor = 10n ** BigInt(places)
+  if (rounding === "half-up") return (digits + divisor / 2n) / divisor
+  return digits % divisor === 0n ? digits / divisor : undefined
+}

@@ -1,0 +1,101 @@
+import type { Database } from "../db/client.ts"
+import { type Points, pointsFromHundredths } from "../domain/points.ts"
+
+/** A user whose balance is not what the rows that explain it add up to. */
+export interface Discrepancy {
+  userId: bigint
+  login: string
+  reason: string
+}
+
+export interface LedgerReport {
+  users: number
+  orders: Record<string, number>
+  withdrawals: number
+  credited: Points
+  withdrawn: Points
+  discrepancies: Discrepancy[]
+}
+
+const DISCREPANCIES_LISTED_MAX = 100
+
+/**
+ * Checks the promise that a balance is never negative and always explained, over every user: the
+ * balance, the lifetime sum spent, and the balance after each line of the history, by version.
+ *
+ * It is one statement, hence one snapshot, hence right under load.
+ */
+export async function verifyLedger(database: Database): Promise<LedgerReport> {
+  const [row] = await database.$queryRaw<Row[]>`
+    WITH history AS (
+      SELECT o.user_id, a.version, coalesce(a.value, 0) AS credited, 0 AS withdrawn,
+             a.balance_after
+        FROM accruals a JOIN orders o ON o.id = a.order_id
+       WHERE a.version IS NOT NULL
+       UNION ALL
+      SELECT user_id, version, 0, value, balance_after FROM withdrawals
+    ), lines AS (
+      SELECT *, sum(credited - withdrawn) OVER w AS expected,
+             version = lag(version) OVER w AS version_repeated
+        FROM history
+      WINDOW w AS (PARTITION BY user_id ORDER BY version)
+    ), explained AS (
+      SELECT user_id, sum(credited) AS credited, sum(withdrawn) AS withdrawn,
+             max(version) AS version,
+             bool_or(balance_after <> expected OR expected < 0) AS line_wrong,
+             bool_or(version_repeated) AS version_repeated
+        FROM lines GROUP BY user_id
+    ), discrepancies AS (
+      SELECT u.id AS "userId", u.login,
+             concat_ws('; ',
+               CASE WHEN b.user_id IS NULL THEN 'there is no balance row' END,
+               CASE WHEN b.accrual < 0 THEN 'the balance is negative' END,
+               CASE WHEN b.accrual <> coalesce(e.credited - e.withdrawn, 0)
+                 THEN format('the balance is %s, the rows say %s', b.accrual,
+                             coalesce(e.credited - e.withdrawn, 0)) END,
+               CASE WHEN b.withdrawal <> coalesce(e.withdrawn, 0)
+                 THEN format('the sum spent is %s, the rows say %s', b.withdrawal,
+                             coalesce(e.withdrawn, 0)) END,
+               CASE WHEN e.version > b.version THEN 'a line is newer than the balance' END,
+               CASE WHEN e.version_repeated THEN 'two lines share a version' END,
+               CASE WHEN e.line_wrong THEN 'a line states a wrong balance' END) AS reason
+        FROM users u
+        LEFT JOIN user_balances b ON b.user_id = u.id
+        LEFT JOIN explained e ON e.user_id = u.id
+    ), wrong AS (
+      SELECT * FROM discrepancies WHERE reason <> '' ORDER BY "userId"
+       LIMIT ${DISCREPANCIES_LISTED_MAX}
+    ), unpaired AS (
+      SELECT o.user_id AS "userId", u.login,
+             format('order %s has no accrual', o.number) AS reason
+        FROM orders o
+        JOIN users u ON u.id = o.user_id
+        LEFT JOIN accruals a ON a.order_id = o.id
+       WHERE a.order_id IS NULL
+       LIMIT ${DISCREPANCIES_LISTED_MAX}
+    )
+    SELECT (SELECT count(*) FROM users)::int AS users,
+           (SELECT count(*) FROM withdrawals)::int AS withdrawals,
+           (SELECT coalesce(jsonb_object_agg(status, n), '{}')
+              FROM (SELECT status, count(*) AS n FROM accruals GROUP BY status) s) AS orders,
+           (SELECT (coalesce(sum(credited), 0) * 100)::bigint FROM explained) AS credited,
+           (SELECT (coalesce(sum(withdrawn), 0) * 100)::bigint FROM explained) AS withdrawn,
+           (SELECT coalesce(jsonb_agg(w), '[]')
+              FROM (SELECT * FROM wrong UNION ALL SELECT * FROM unpaired) w) AS discrepancies`
+  if (row === undefined) throw new Error("the verification returned no row")
+  return {
+    ...row,
+    credited: pointsFromHundredths(row.credited),
+    withdrawn: pointsFromHundredths(row.withdrawn),
+    discrepancies: row.discrepancies.map((d) => ({ ...d, userId: BigInt(d.userId) })),
+  }
+}
+
+interface Row {
+  users: number
+  withdrawals: number
+  orders: Record<string, number>
+  credited: bigint
+  withdrawn: bigint
+  discrepancies: { userId: number; login: string; reason: string }[]
+}

@@ -1,0 +1,68 @@
+import type { Job, JobsOptions, Queue } from "bullmq"
+import { Type, type Static } from "typebox"
+import { Value } from "typebox/value"
+import type { OrderNumber } from "../domain/order-number.ts"
+
+export const ACCRUAL_QUEUE = "accrual"
+const POLL_JOB = "poll"
+
+/** What the two services say to each other: one job is one order to ask about. */
+const PollPayload = Type.Object({
+  orderId: Type.String({ pattern: "^[0-9]+$" }),
+  number: Type.String({ pattern: "^[0-9]+$" }),
+  /** Polls so far that got no final answer; the backoff grows with it. */
+  polls: Type.Integer({ minimum: 0 }),
+  /** How many of the latest answers, in a row, could not be understood. */
+  brokenAnswers: Type.Integer({ minimum: 0 }),
+  /** The latest answer in words, for the operator who looks at the job. */
+  lastAnswer: Type.Optional(Type.String()),
+})
+export type PollPayload = Static<typeof PollPayload>
+
+export type AccrualQueue = Queue<PollPayload, void>
+export type PollJob = Job<PollPayload, void>
+
+export interface OrderToPoll {
+  orderId: bigint
+  number: string
+}
+
+/**
+ * A failed job stays for the operator; more than these make room, and requeue brings their orders
+ * back.
+ */
+const FAILED_JOBS_KEPT_MAX = 10_000
+
+/** The most that a PostgreSQL `integer` holds. */
+const ATTEMPTS_MAX = 2 ** 31 - 1
+
+export const POLL_OPTIONS = {
+  // Only an `UnrecoverableError` fails a job. Anything else that happens to one, such as a backend
+  // that goes away, is tried again for as long as it takes.
+  attempts: ATTEMPTS_MAX,
+  backoff: { type: "custom" },
+  // A finished job that stayed would block a later one for the same order: BullMQ ignores an add
+  // under the id of a retained job.
+  removeOnComplete: true,
+  removeOnFail: { count: FAILED_JOBS_KEPT_MAX },
+  stackTraceLimit: 1,
+} satisfies JobsOptions
+
+/**
+ * Adds one job per order in one round trip. Where an order's job is there already, nothing
+ * happens: the id says which order it is.
+ */
+export async function addPolls(queue: AccrualQueue, orders: OrderToPoll[]): Promise<void> {
+  await queue.addBulk(
+    orders.map(({ orderId, number }) => ({
+      name: POLL_JOB,
+      data: { orderId: String(orderId), number, polls: 0, brokenAnswers: 0 },
+      opts: { jobId: `order-${orderId}` },
+    })),
+  )
+}
+
+/** Checks a payload where it enters the worker. Throws when it is none of ours. */
+export function parsePollPayload(data: unknown): PollPayload & { number: OrderNumber } {
+  return Value.Parse(PollPayload, data) as PollPayload & { number: OrderNumber }
+}

@@ -1,0 +1,50 @@
+import { Type } from "typebox"
+import {
+  databaseUrl,
+  duration,
+  logLevel,
+  queueUrl,
+  readEnv,
+  toMs,
+  wholeNumber,
+  withContractNames,
+} from "@gofermart/shared/runtime/env.ts"
+
+const Schema = Type.Object({
+  DATABASE_URL: databaseUrl,
+  DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 5),
+  QUEUE_URL: Type.Optional(queueUrl),
+  SCORING_URL: Type.String({
+    pattern: "^(https?://)?[^/\\s]+(/.*)?$",
+    description: "the scoring system's address, such as http://scoring:8080",
+  }),
+  SCORING_TIMEOUT: duration("10s"),
+  SCORING_UNREGISTERED_GRACE: duration("24h"),
+  WORKER_CONCURRENCY: wholeNumber(1, 1_000, 50),
+  REQUEUE_INTERVAL: duration("5s"),
+  REQUEUE_LEASE_MIN: duration("30s"),
+  REQUEUE_LEASE_MAX: duration("10m"),
+  SHUTDOWN_GRACE: duration("20s"),
+  LOG_LEVEL: logLevel,
+})
+
+export type Config = ReturnType<typeof readConfig>
+
+/** Reads the worker's settings. Throws a `ConfigError` that names every bad variable. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const read = readEnv(Schema, withContractNames(env))
+  const hasScheme = /^https?:\/\//.test(read.SCORING_URL)
+  return {
+    databaseUrl: read.DATABASE_URL,
+    databaseConnectionsMax: read.DATABASE_CONNECTIONS_MAX,
+    queueUrl: read.QUEUE_URL ?? read.DATABASE_URL,
+    scoringUrl: hasScheme ? read.SCORING_URL : `http://${read.SCORING_URL}`,
+    scoringTimeoutMs: toMs(read.SCORING_TIMEOUT),
+    graceMs: toMs(read.SCORING_UNREGISTERED_GRACE),
+    concurrency: read.WORKER_CONCURRENCY,
+    requeueIntervalMs: toMs(read.REQUEUE_INTERVAL),
+    lease: { minMs: toMs(read.REQUEUE_LEASE_MIN), maxMs: toMs(read.REQUEUE_LEASE_MAX) },
+    shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
+    logLevel: read.LOG_LEVEL,
+  }
+}

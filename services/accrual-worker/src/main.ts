@@ -1,0 +1,53 @@
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
+import { readConfig } from "./config.ts"
+import { requeueOverdue } from "./requeue/requeue.ts"
+import { openScoringClient } from "./scoring/client.ts"
+import { ScoringPause } from "./scoring/pause.ts"
+import { startWorker } from "./worker.ts"
+
+const config = readConfigOrExit(() => readConfig(process.env))
+const logger = createLogger("accrual-worker", config.logLevel)
+const shutdown = new Shutdown(logger, config.shutdownGraceMs)
+
+const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
+  connectionsMax: config.databaseConnectionsMax,
+  connectTimeoutMs: 5_000,
+  statementTimeoutMs: 10_000,
+})
+shutdown.onClose("database", () => database.$disconnect())
+
+const queue = openAccrualQueue(config.queueUrl)
+queue.on("error", (error) => logger.error({ err: error }, "the queue has an error"))
+shutdown.onClose("queue", () => queue.close())
+
+const scoring = openScoringClient(config.scoringUrl, config.scoringTimeoutMs, config.concurrency)
+shutdown.onClose("scoring", () => scoring.close())
+
+const pause = new ScoringPause(database, queue, logger)
+pause.watch()
+shutdown.onClose("pause", () => pause.close())
+
+const worker = startWorker(config, { database, scoring, pause, logger })
+shutdown.onClose("worker", () => worker.close())
+
+const stopRequeue = new AbortController()
+const requeue = requeueOverdue(
+  { database, queue, logger },
+  config.lease,
+  config.requeueIntervalMs,
+  stopRequeue.signal,
+)
+shutdown.onClose("requeue", async () => {
+  stopRequeue.abort()
+  await requeue
+})
+
+logger.info(
+  { concurrency: config.concurrency, scoringUrl: new URL(config.scoringUrl).host },
+  "asking",
+)
+announceReady({})

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
+import { type AccrualQueue, type OrderToPoll, addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+
+const ORDERS_PER_PAGE = 1_000
+const PAGES_PER_ROUND_MAX = 100
+/** The next lease is this part of the order's age, within the configured bounds. */
+const LEASE_PER_AGE = 1 / 4
+
+export interface Lease {
+  minMs: number
+  maxMs: number
+}
+
+/**
+ * Puts back the jobs of orders whose lease is over, round after round, until the signal aborts.
+ *
+ * The queue is a hint: it may have lost jobs, or never got them. Adding the job of an order whose
+ * job is there does nothing, so this need not know which. A job that failed stays as it is, for the
+ * operator.
+ */
+export async function requeueOverdue(
+  parts: { database: Database; queue: AccrualQueue; logger: Logger },
+  lease: Lease,
+  intervalMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await runRound(parts, lease, signal)
+    } catch (error) {
+      parts.logger.warn({ err: error }, "requeue did not finish its round")
+    }
+    // Workers started together drift apart.
+    await sleep(intervalMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {})
+  }
+}
+
+async function runRound(
+  { database, queue, logger }: { database: Database; queue: AccrualQueue; logger: Logger },
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<void> {
+  // Throws while the queue is away: claiming then would put orders off for a lease for nothing.
+  await queuePauseMs(queue)
+  for (let page = 0; page < PAGES_PER_ROUND_MAX && !signal.aborted; page++) {
+    const orders = await claimOverdue(database, lease)
+    if (orders.length > 0) {
+      await addPolls(queue, orders)
+      logger.info({ orders: orders.length }, "requeued overdue orders")
+    }
+    if (orders.length < ORDERS_PER_PAGE) return
+  }
+}
+
+/**
+ * Takes a page of orders whose lease is over, the longest overdue first, and gives each its next
+ * lease in the same statement. Other workers skip the rows that one has locked.
+ */
+async function claimOverdue(database: Database, lease: Lease): Promise<OrderToPoll[]> {
+  return database.$queryRaw<OrderToPoll[]>`
+    WITH overdue AS (
+      SELECT order_id FROM accruals
+       WHERE status = 'PROCESSING' AND requeue_at <= now()
+       ORDER BY requeue_at
+       LIMIT ${ORDERS_PER_PAGE}
+         FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE accruals a
+       SET requeue_at = now() + least(
+             greatest((now() - o.uploaded_at) * ${LEASE_PER_AGE}::float8,
+                      ${lease.minMs}::float8 * interval '1 millisecond'),
+             ${lease.maxMs}::float8 * interval '1 millisecond')
+      FROM overdue v
+      JOIN orders o ON o.id = v.order_id
+     WHERE a.order_id = v.order_id
+    RETURNING a.order_id AS "orderId", o.number`
+}

@@ -1,0 +1,97 @@
+import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { type Points, NO_POINTS, roundToPoints } from "@gofermart/shared/domain/points.ts"
+import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import { readRetryAfter } from "./retry-after.ts"
+
+/** What a poll brought. Only a valid answer ever reaches the ledger. */
+export type Answer =
+  | { kind: "valid"; answer: ScoringAnswer }
+  | { kind: "too_many_requests"; pauseMs: number }
+  | { kind: "unavailable"; reason: string }
+  | { kind: "broken"; reason: string }
+
+export interface ScoringResponse {
+  status: number
+  contentType: string | undefined
+  contentEncoding: string | undefined
+  retryAfter: string | undefined
+  body: string
+}
+
+/** 10^9 points: a larger accrual is a mistake of the scoring system, never a credit. */
+const ACCRUAL_MAX = (1_000_000_000 * 100) as Points
+
+/** Reads the scoring system's response to a poll about this order. Never throws. */
+export function readAnswer(number: OrderNumber, response: ScoringResponse, now: Date): Answer {
+  switch (response.status) {
+    case 200:
+      return readOrder(number, response)
+    case 204:
+      return { kind: "valid", answer: { kind: "NOT_REGISTERED" } }
+    case 429:
+      return { kind: "too_many_requests", pauseMs: readRetryAfter(response.retryAfter, now) }
+    default:
+      return response.status >= 500
+        ? { kind: "unavailable", reason: `it answered ${response.status}` }
+        : broken(`it answered ${response.status}`)
+  }
+}
+
+function readOrder(number: OrderNumber, response: ScoringResponse): Answer {
+  if (response.contentEncoding !== undefined) return broken("the body is compressed, unasked")
+  if (!/^application\/json\b/i.test(response.contentType ?? "")) {
+    return broken("the body is not declared as JSON")
+  }
+  const order = parseKeepingNumbers(response.body)
+  if (order === undefined) return broken("the body is not a JSON object")
+  if (order["order"] !== number) return broken("it answered about another order")
+  switch (order["status"]) {
+    case "REGISTERED":
+    case "PROCESSING":
+      return { kind: "valid", answer: { kind: "NOT_FINAL" } }
+    case "INVALID":
+      return { kind: "valid", answer: { kind: "INVALID" } }
+    case "PROCESSED":
+      return readAccrual(order["accrual"])
+    default:
+      return broken("the status is not one of the protocol's")
+  }
+}
+
+function readAccrual(accrual: unknown): Answer {
+  if (accrual === undefined) return processed(NO_POINTS)
+  if (!(accrual instanceof NumberSource)) return broken("the accrual is not a number")
+  const points = roundToPoints(accrual.text)
+  if (points === undefined || points > ACCRUAL_MAX) return broken("the accrual is out of range")
+  return processed(points)
+}
+
+function processed(points: Points): Answer {
+  return { kind: "valid", answer: { kind: "PROCESSED", points } }
+}
+
+function broken(reason: string): Answer {
+  return { kind: "broken", reason }
+}
+
+/** A JSON number as it was written: a double could no longer be rounded exactly. */
+class NumberSource {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+function parseKeepingNumbers(body: string): Record<string, unknown> | undefined {
+  try {
+    // `context.source` is the text of a primitive: https://tc39.es/proposal-json-parse-with-source/
+    const parsed: unknown = JSON.parse(body, (_key, value, context?: { source?: string }) =>
+      typeof value === "number" ? new NumberSource(context?.source ?? "") : value,
+    )
+    const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)
+    return isObject ? (parsed as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}

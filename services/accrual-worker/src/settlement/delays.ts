@@ -1,0 +1,33 @@
+const BACKOFF_FIRST_MS = 1_000
+const BACKOFF_MAX_MS = 60_000
+const UNKNOWN_DELAY_MIN_MS = 1_000
+const UNKNOWN_DELAY_MAX_MS = 3_600_000
+/** An unknown order is asked about again when a quarter of its age has passed. */
+const UNKNOWN_DELAY_PER_AGE = 1 / 4
+/** Delays vary by this part to both sides, so that orders of one moment do not come back as one. */
+const JITTER = 0.2
+/** The last poll of the grace time comes this much after its end. */
+const AFTER_GRACE_MS = 50
+
+/** Milliseconds until the poll after `polls` of them: 1 s, 2 s, 4 s … 60 s, with jitter. */
+export function backoffMs(polls: number, random: () => number): number {
+  return jittered(Math.min(BACKOFF_FIRST_MS * 2 ** polls, BACKOFF_MAX_MS), random)
+}
+
+/**
+ * Milliseconds until an order unknown to the scoring system is asked about again: longer the older
+ * it is, and not much past the end of its grace time.
+ */
+export function unknownOrderDelayMs(
+  order: { ageMs: number; unknownMs: number; graceMs: number },
+  random: () => number,
+): number {
+  const byAge = order.ageMs * UNKNOWN_DELAY_PER_AGE
+  const delay = Math.min(Math.max(byAge, UNKNOWN_DELAY_MIN_MS), UNKNOWN_DELAY_MAX_MS)
+  const graceLeft = Math.max(0, order.graceMs - order.unknownMs) + AFTER_GRACE_MS
+  return Math.min(jittered(delay, random), graceLeft)
+}
+
+function jittered(ms: number, random: () => number): number {
+  return Math.round(ms * (1 - JITTER + 2 * JITTER * random()))
+}

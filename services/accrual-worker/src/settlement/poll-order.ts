@@ -1,0 +1,107 @@
+import { databaseFault } from "@gofermart/shared/db/faults.ts"
+import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
+import {
+  type PollJob,
+  type PollPayload,
+  parsePollPayload,
+} from "@gofermart/shared/queue/poll-job.ts"
+import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { DelayedError, RateLimitError, UnrecoverableError } from "bullmq"
+import type { ScoringClient } from "../scoring/client.ts"
+import type { ScoringPause } from "../scoring/pause.ts"
+import { decide, decideNext, type NextStep, type Step } from "./decide.ts"
+import { backoffMs } from "./delays.ts"
+
+export interface PollOrderParts {
+  scoring: ScoringClient
+  pause: ScoringPause
+  settlement: Batcher<AnsweredOrder, Settlement>
+  graceMs: number
+  logger: Logger
+}
+
+/**
+ * The processor of one job, which is one order: ask, decide, act.
+ *
+ * It resolves when the order needs no further poll. Otherwise it tells BullMQ by an error what
+ * becomes of the job: `DelayedError`, it was rescheduled; `RateLimitError`, it goes back until the
+ * pause is over; `UnrecoverableError`, it is an operator's. None of the first two counts as an
+ * attempt. Any other error is a defect or a lost backend, and BullMQ tries the job again.
+ */
+export async function pollOrder(
+  parts: PollOrderParts,
+  job: PollJob,
+  token: string | undefined,
+): Promise<void> {
+  const payload = parsePayload(job)
+  if (parts.pause.remainingMs() > 0) {
+    // Giving the job back before the queue holds the pause would hand it straight out again.
+    await parts.pause.told()
+    throw new RateLimitError()
+  }
+
+  const answer = await parts.scoring.ask(payload.number)
+  const step = decide(answer, payload, Math.random)
+  const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
+  await act(parts, job, token, payload, next)
+}
+
+function parsePayload(job: PollJob) {
+  try {
+    return parsePollPayload(job.data)
+  } catch {
+    throw new UnrecoverableError("The job's data is none of this system's.")
+  }
+}
+
+async function apply(
+  parts: PollOrderParts,
+  job: PollJob,
+  payload: PollPayload,
+  answer: AnsweredOrder["answer"],
+): Promise<Exclude<Step, { do: "apply" }> | NextStep> {
+  try {
+    const settlement = await parts.settlement.add({ orderId: BigInt(payload.orderId), answer })
+    return decideNext(answer, settlement, payload, parts.graceMs, Math.random)
+  } catch (error) {
+    const fault = databaseFault(error)
+    if (fault === "defect") throw error
+    if (fault === "data") return { do: "fail", reason: "The ledger refuses this answer's amount." }
+    parts.logger.warn({ jobId: job.id, order: payload.number, fault }, "the answer was not written")
+    const delayMs = backoffMs(payload.polls, Math.random)
+    return { do: "ask_again", delayMs, brokenAnswers: 0, lastAnswer: "not written" }
+  }
+}
+
+async function act(
+  parts: PollOrderParts,
+  job: PollJob,
+  token: string | undefined,
+  payload: PollPayload,
+  step: Exclude<Step, { do: "apply" }> | NextStep,
+): Promise<void> {
+  const about = { jobId: job.id, order: payload.number }
+  switch (step.do) {
+    case "finish":
+      if (step.contradicted) {
+        parts.logger.error(about, "the scoring system changed its verdict; the first one stays")
+      }
+      return
+    case "ask_again": {
+      const { brokenAnswers, lastAnswer, delayMs } = step
+      if (brokenAnswers > 0) parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
+      await job.updateData({ ...payload, polls: payload.polls + 1, brokenAnswers, lastAnswer })
+      await job.moveToDelayed(Date.now() + delayMs, token)
+      throw new DelayedError()
+    }
+    case "pause":
+      await parts.pause.extend(step.pauseMs)
+      throw new RateLimitError()
+    case "fail":
+      // The operator's retry starts the count anew.
+      await job.updateData({ ...payload, brokenAnswers: 0, lastAnswer: step.reason })
+      parts.logger.error({ ...about, reason: step.reason }, "the order needs an operator")
+      throw new UnrecoverableError(step.reason)
+  }
+}

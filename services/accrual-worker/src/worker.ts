@@ -1,0 +1,56 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { isItemFault } from "@gofermart/shared/ledger/repeat.ts"
+import {
+  type AnsweredOrder,
+  type Settlement,
+  settleAccruals,
+} from "@gofermart/shared/ledger/settle-accruals.ts"
+import { type AccrualWorker, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
+import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import type { Config } from "./config.ts"
+import type { ScoringClient } from "./scoring/client.ts"
+import type { ScoringPause } from "./scoring/pause.ts"
+import { backoffMs } from "./settlement/delays.ts"
+import { pollOrder } from "./settlement/poll-order.ts"
+
+const SETTLEMENTS_PER_BATCH_MAX = 256
+const BATCHES_IN_FLIGHT_MAX = 2
+
+/** A job whose worker died is taken over when its lock has run out and a check has seen it: ≤ 20 s. */
+const LOCK_MS = 10_000
+const STALLED_CHECK_INTERVAL_MS = 10_000
+/** Orders are idempotent to settle: a job may be recovered any number of times. */
+const RECOVERIES_MAX = 1_000_000_000
+/** How soon after an error of the backend the next command is tried. */
+const BACKEND_RETRY_DELAY_MS = 1_000
+
+/** Starts taking jobs. Closing it waits for the polls under way. */
+export function startWorker(
+  config: Config,
+  parts: { database: Database; scoring: ScoringClient; pause: ScoringPause; logger: Logger },
+): AccrualWorker {
+  const { database, logger } = parts
+  const settlement = new Batcher<AnsweredOrder, Settlement>(
+    (answered) => settleAccruals(database, answered, config.graceMs),
+    isItemFault,
+    {
+      itemsPerBatchMax: SETTLEMENTS_PER_BATCH_MAX,
+      batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
+      itemsWaitingMax: config.concurrency,
+    },
+  )
+  const orders = { ...parts, settlement, graceMs: config.graceMs }
+  const worker = openAccrualWorker(config.queueUrl, (job, token) => pollOrder(orders, job, token), {
+    concurrency: config.concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_INTERVAL_MS,
+    maxStalledCount: RECOVERIES_MAX,
+    runRetryDelay: BACKEND_RETRY_DELAY_MS,
+    settings: { backoffStrategy: (attempts) => backoffMs(attempts, Math.random) },
+  })
+  worker.on("error", (error) => logger.error({ err: error }, "the queue has an error"))
+  worker.on("failed", (job, error) => logger.error({ jobId: job?.id, err: error }, "a job failed"))
+  worker.on("stalled", (jobId) => logger.warn({ jobId }, "a job was taken over"))
+  return worker
+}

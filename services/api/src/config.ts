@@ -1,0 +1,90 @@
+import { Type } from "typebox"
+import {
+  ConfigError,
+  databaseUrl,
+  duration,
+  logLevel,
+  parseAddress,
+  queueUrl,
+  readEnv,
+  toMs,
+  wholeNumber,
+  withContractNames,
+  type Address,
+} from "@gofermart/shared/runtime/env.ts"
+import { parseKeys } from "./auth/tokens.ts"
+
+const address = { description: "an address host:port, or :port for every interface" }
+
+const Schema = Type.Object({
+  RUN_ADDRESS: Type.String({ default: "127.0.0.1:8080", ...address }),
+  DATABASE_URL: databaseUrl,
+  DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 10),
+  QUEUE_URL: Type.Optional(queueUrl),
+  AUTH_KEYS: Type.String({
+    pattern: "^[\\w-]+:[\\w-]{43,}(,[\\w-]+:[\\w-]{43,})*$",
+    description:
+      "signing keys as id:key,id:key with keys of at least 32 bytes in base64url; the first one signs",
+  }),
+  TOKEN_LIFETIME: duration("24h"),
+  PASSWORD_LENGTH_MIN: wholeNumber(1, 64, 8),
+  WITHDRAWAL_ORDERS: Type.Enum(["any", "owned"], {
+    default: "any",
+    description: "any (a number that nobody uploaded can be paid with points) or owned",
+  }),
+  TRUSTED_PROXIES: Type.Optional(
+    Type.String({ description: "addresses or CIDR ranges of proxies, with commas between them" }),
+  ),
+  OPERATORS_ADDRESS: Type.String({ default: "127.0.0.1:8090", ...address }),
+  OPERATORS_LOGIN: Type.String({ default: "operator", description: "a login" }),
+  OPERATORS_PASSWORD: Type.Optional(
+    Type.String({ minLength: 12, description: "a password of at least 12 characters" }),
+  ),
+  REQUEUE_LEASE_MIN: duration("30s"),
+  SHUTDOWN_GRACE: duration("20s"),
+  LOG_LEVEL: logLevel,
+})
+
+export type Config = Awaited<ReturnType<typeof readConfig>>
+
+/** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const read = readEnv(Schema, withContractNames(env))
+  const operatorsAddress = readAddress("OPERATORS_ADDRESS", read.OPERATORS_ADDRESS)
+  if (read.OPERATORS_PASSWORD === undefined && !isLoopback(operatorsAddress)) {
+    throw new ConfigError(
+      "OPERATORS_ADDRESS is not on the loopback interface: OPERATORS_PASSWORD must be set.",
+    )
+  }
+  return {
+    address: readAddress("RUN_ADDRESS", read.RUN_ADDRESS),
+    databaseUrl: read.DATABASE_URL,
+    databaseConnectionsMax: read.DATABASE_CONNECTIONS_MAX,
+    queueUrl: read.QUEUE_URL ?? read.DATABASE_URL,
+    authKeys: parseKeys(read.AUTH_KEYS),
+    tokenLifetimeMs: toMs(read.TOKEN_LIFETIME),
+    passwordLengthMin: read.PASSWORD_LENGTH_MIN,
+    withdrawOwnedOnly: read.WITHDRAWAL_ORDERS === "owned",
+    trustedProxies: read.TRUSTED_PROXIES?.split(",").map((proxy) => proxy.trim()) ?? [],
+    operators: {
+      address: operatorsAddress,
+      login: read.OPERATORS_LOGIN,
+      password: read.OPERATORS_PASSWORD,
+    },
+    leaseMs: toMs(read.REQUEUE_LEASE_MIN),
+    shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
+    logLevel: read.LOG_LEVEL,
+  }
+}
+
+function readAddress(name: string, text: string): Address {
+  const parsed = parseAddress(text)
+  if (parsed === undefined) {
+    throw new ConfigError(`${name} must be ${address.description}.`)
+  }
+  return parsed
+}
+
+function isLoopback({ host }: Address): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)
+}

@@ -1,0 +1,34 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import type { FastifyInstance } from "fastify"
+
+const DEADLINE_MS = 2_000
+
+/**
+ * `/healthz`: the process is alive. `/readyz`: the database answers; a lost queue is said and does
+ * not count, since uploads go on without it.
+ */
+export function healthRoutes(app: FastifyInstance, database: Database, queue: AccrualQueue): void {
+  app.get("/healthz", () => ({ status: "alive" }))
+  app.get("/readyz", async (_request, reply) => {
+    const [databaseAnswers, queueAnswers] = await Promise.all([
+      answersInTime(database.$queryRaw`SELECT FROM users LIMIT 1`),
+      answersInTime(queuePauseMs(queue)),
+    ])
+    return reply.code(databaseAnswers ? 200 : 503).send({
+      database: databaseAnswers ? "ok" : "unavailable",
+      queue: queueAnswers ? "ok" : "degraded",
+    })
+  })
+}
+
+function answersInTime(asked: Promise<unknown>): Promise<boolean> {
+  const deadline = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => deadline.resolve(false), DEADLINE_MS)
+  const answered = asked.then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([answered, deadline.promise]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,34 @@
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { buildApp } from "./app.ts"
+import { readConfig } from "./config.ts"
+import { buildOperatorsApp } from "./operators/board.ts"
+
+const config = readConfigOrExit(() => readConfig(process.env))
+const logger = createLogger("api", config.logLevel)
+const shutdown = new Shutdown(logger, config.shutdownGraceMs)
+
+const database = openDatabase(config.databaseUrl, "gofermart-api", {
+  connectionsMax: config.databaseConnectionsMax,
+  connectTimeoutMs: 5_000,
+  statementTimeoutMs: 10_000,
+})
+shutdown.onClose("database", () => database.$disconnect())
+
+const queue = openAccrualQueue(config.queueUrl)
+queue.on("error", (error) => logger.error({ err: error }, "the queue has an error"))
+shutdown.onClose("queue", () => queue.close())
+
+const operatorsApp = await buildOperatorsApp(queue, config.operators)
+const operatorsUrl = await operatorsApp.listen(config.operators.address)
+shutdown.onClose("operators", () => operatorsApp.close())
+
+const app = await buildApp({ config, database, queue, logger })
+const url = await app.listen(config.address)
+shutdown.onClose("app", () => app.close())
+
+logger.info({ url, operatorsUrl }, "serving")
+announceReady({ url, operatorsUrl })

@@ -1,0 +1,51 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { databaseFault } from "@gofermart/shared/db/faults.ts"
+import {
+  type Recorded,
+  type RecordOutcome,
+  recordOrders,
+  type Upload,
+} from "@gofermart/shared/ledger/record-orders.ts"
+import { isItemFault } from "@gofermart/shared/ledger/repeat.ts"
+import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Enqueuer } from "./enqueue.ts"
+
+const UPLOADS_PER_BATCH_MAX = 256
+const BATCHES_IN_FLIGHT_MAX = 2
+const UPLOADS_WAITING_MAX = 10_000
+
+/** Records uploads in batches and hands what was accepted to the workers. */
+export class Intake {
+  readonly #batcher: Batcher<Upload, Recorded>
+
+  /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
+  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
+    const record = async (uploads: Upload[]) => {
+      const recorded = await recordOrders(database, uploads, leaseMs)
+      const accepted = recorded.flatMap(({ outcome, orderId }, i) => {
+        const number = uploads[i]?.number
+        const isAccepted = outcome === "accepted" && orderId !== null && number !== undefined
+        return isAccepted ? [{ orderId, number }] : []
+      })
+      if (accepted.length > 0) enqueuer.enqueue(accepted)
+      return recorded
+    }
+    this.#batcher = new Batcher(record, isItemFault, {
+      itemsPerBatchMax: UPLOADS_PER_BATCH_MAX,
+      batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
+      itemsWaitingMax: UPLOADS_WAITING_MAX,
+    })
+  }
+
+  /** Resolves once the outcome is committed. Rejects with `BatcherFullError` under overload. */
+  async record(upload: Upload): Promise<RecordOutcome> {
+    try {
+      const { outcome } = await this.#batcher.add(upload)
+      return outcome
+    } catch (error) {
+      // The only data this write depends on is the user, who may be deleted while it waits.
+      if (databaseFault(error) === "data") return "no_user"
+      throw error
+    }
+  }
+}
