@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { chown, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { dirname, join, resolve } from "node:path"
 import { promisify } from "node:util"
 import { Client, escapeIdentifier } from "pg"
+import { freePort } from "./ports.ts"
 
 const run = promisify(execFile)
 
@@ -191,17 +191,4 @@ async function keepPassword(file: string): Promise<string> {
     await writeFile(file, password, { mode: 0o600 })
     return password
   }
-}
-
-/** A port that was free a moment ago on the loopback interface. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail)
-    server.listen(0, "127.0.0.1", done)
-  })
-  const address = server.address()
-  await new Promise((done) => server.close(done))
-  if (address === null || typeof address === "string") throw new Error("no port was given")
-  return address.port
 }

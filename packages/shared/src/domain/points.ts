@@ -30,7 +30,10 @@ export function pointsFromDecimal(value: { toFixed(decimals: number): string }):
   return pointsFromHundredths(BigInt(value.toFixed(DECIMALS).replace(".", "")))
 }
 
-/** The JSON number of an amount, such as 729.98: the double nearest to it prints as it is. */
+/**
+ * The JSON number of an amount, such as 729.98. Up to 2^46 points (70 trillion) the double nearest
+ * to an amount prints as it is.
+ */
 export function pointsToNumber(points: Points): number {
   return points / 100
 }

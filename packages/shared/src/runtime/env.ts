@@ -15,21 +15,25 @@ export function readEnv<Properties extends TProperties>(
   schema: TObject<Properties>,
   env: NodeJS.ProcessEnv,
 ): Static<TObject<Properties>> {
-  const given = Object.fromEntries(
-    Object.keys(schema.properties)
-      .filter((name) => (env[name] ?? "") !== "")
-      .map((name) => [name, env[name]]),
-  )
-  const value = Value.Convert(schema, Value.Default(schema, given))
+  const given = Object.entries(schema.properties)
+    .filter(([name]) => (env[name] ?? "") !== "")
+    .map(([name, property]) => [name, readText(property, env[name] ?? "")] as const)
+  const value = Value.Default(schema, Object.fromEntries(given))
   if (Value.Check(schema, value)) return value as Static<TObject<Properties>>
   const bad = Object.entries(schema.properties).filter(
     ([name, property]) => !Value.Check(Type.Object({ [name]: property }), value),
   )
   const lines = bad.map(([name, property]) => {
     const { description = "a valid value" } = property as { description?: string }
-    return `  ${name} must be ${description} (it is ${name in given ? "not" : "missing"})`
+    return `  ${name} must be ${description} (it is ${(env[name] ?? "") === "" ? "missing" : "not"})`
   })
   throw new ConfigError(`The configuration is not usable:\n${lines.join("\n")}`)
+}
+
+// The library's own conversion would make 1.5 a whole number.
+function readText(property: unknown, text: string): string | number {
+  const isInteger = (property as { type?: string }).type === "integer"
+  return isInteger && /^-?[0-9]+$/.test(text) ? Number(text) : text
 }
 
 /** A whole number from `minimum` to `maximum`; the unit belongs at the end of the variable's name. */

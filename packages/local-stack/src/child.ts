@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { openSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const repository = fileURLToPath(new URL("../../../", import.meta.url))
+
+export const ENTRIES = {
+  api: "services/api/src/main.ts",
+  worker: "services/accrual-worker/src/main.ts",
+  simulator: "packages/scoring-simulator/src/main.ts",
+} as const
+
+const READY_TIMEOUT_MS = 30_000
+
+export interface Child {
+  pid: number
+  /** What the process said when it was ready, such as its `url`. */
+  details: Record<string, string>
+  /** Resolves with the exit code, or null after a signal. */
+  exited: Promise<number | null>
+  kill(signal: NodeJS.Signals): void
+  /** Asks the process to end, and resolves when it has. */
+  stop(): Promise<number | null>
+}
+
+/**
+ * Starts one of the system's processes from its sources and resolves when it serves. Its output goes
+ * to `logFile`. It has nothing but `env` and the path: a setting meant for one is no other's.
+ *
+ * It is in a process group of its own, so that Ctrl-C reaches only its parent, which then stops
+ * everything in order; when the parent is gone, it stops by itself.
+ */
+export async function startChild(
+  entry: keyof typeof ENTRIES,
+  env: Record<string, string | undefined>,
+  logFile: string,
+): Promise<Child> {
+  const log = openSync(logFile, "w")
+  const child = spawn(process.execPath, [ENTRIES[entry]], {
+    cwd: repository,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", log, log, "ipc"],
+    detached: true,
+  })
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve))
+  const details = await ready(child, exited, entry, logFile)
+  const stop = () => {
+    child.kill("SIGTERM")
+    return exited
+  }
+  return {
+    pid: child.pid ?? 0,
+    details,
+    exited,
+    kill: (signal) => void child.kill(signal),
+    stop,
+  }
+}
+
+async function ready(
+  child: ChildProcess,
+  exited: Promise<number | null>,
+  entry: string,
+  logFile: string,
+): Promise<Record<string, string>> {
+  const said = new Promise<Record<string, string>>((resolve) => {
+    child.once("message", (message) => resolve(message as Record<string, string>))
+  })
+  const timeout = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    timeout.reject(new Error(`${entry} was not ready in ${READY_TIMEOUT_MS} ms; see ${logFile}`))
+  }, READY_TIMEOUT_MS)
+  const died = exited.then((code) => {
+    throw new Error(`${entry} ended with ${code ?? "a signal"} at its start; see ${logFile}`)
+  })
+  try {
+    return await Promise.race([said, timeout.promise, died])
+  } catch (error) {
+    child.kill("SIGKILL")
+    throw error
+  } finally {
+    clearTimeout(timer)
+    died.catch(() => {})
+  }
+}

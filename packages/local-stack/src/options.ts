@@ -1,0 +1,58 @@
+import { parseArgs } from "node:util"
+
+export const HELP = `Starts Gofermart on this machine and stops it on Ctrl-C.
+
+  pnpm start [options]
+
+  -a, --address HOST:PORT   where the API listens             (RUN_ADDRESS; 127.0.0.1:8080)
+  -d, --database URL        a PostgreSQL to use               (DATABASE_URL, DATABASE_URI)
+  -q, --queue URL           a Redis for the queue             (QUEUE_URL; the database)
+  -r, --scoring URL         the scoring system                (SCORING_URL, ACCRUAL_SYSTEM_ADDRESS)
+  -w, --workers N           accrual workers to start          (WORKERS; 1)
+  -h, --help                this text
+
+What is not given is embedded: a PostgreSQL with its data under .data/, and a simulator of the
+scoring system. A flag goes before its variable. Other settings of the services (see the README)
+are taken from the environment.
+`
+
+const WORKERS_MAX = 64
+
+export interface StartOptions {
+  address: string
+  databaseUrl: string | undefined
+  queueUrl: string | undefined
+  scoringUrl: string | undefined
+  workers: number
+}
+
+/** Reads the command line; undefined when it asks for help. Throws when it is not usable. */
+export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOptions | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      address: { type: "string", short: "a" },
+      database: { type: "string", short: "d" },
+      queue: { type: "string", short: "q" },
+      scoring: { type: "string", short: "r" },
+      workers: { type: "string", short: "w" },
+      help: { type: "boolean", short: "h" },
+    },
+  })
+  if (values.help === true) return undefined
+  const workers = Number(values.workers ?? given(env["WORKERS"]) ?? 1)
+  if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
+    throw new RangeError(`The number of workers must be from 1 to ${WORKERS_MAX}.`)
+  }
+  return {
+    address: values.address ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
+    databaseUrl: values.database ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
+    queueUrl: values.queue ?? given(env["QUEUE_URL"]),
+    scoringUrl: values.scoring ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
+    workers,
+  }
+}
+
+function given(value: string | undefined): string | undefined {
+  return value === "" ? undefined : value
+}

@@ -1,0 +1,93 @@
+import { randomInt } from "node:crypto"
+import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
+import {
+  logsFolder,
+  makeDataFolder,
+  readRunning,
+  removeRunning,
+  writeRunning,
+} from "./data-folder.ts"
+import { onLauncherGone } from "./launcher.ts"
+import { HELP, readOptions, type StartOptions } from "./options.ts"
+import { announceOrder } from "./simulator-client.ts"
+import { type Stack, startStack } from "./stack.ts"
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+const closers: (() => Promise<unknown>)[] = []
+let stopping = false
+
+async function stop(code: number): Promise<never> {
+  if (stopping) return new Promise<never>(() => {})
+  stopping = true
+  for (const close of closers.toReversed()) {
+    await close().catch((error: unknown) => say(`  ${String(error)}`))
+  }
+  process.exit(code)
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (!stopping) say("\nStopping.")
+    void stop(0)
+  })
+}
+
+onLauncherGone(() => void stop(0))
+
+try {
+  const options = readOptions(process.argv.slice(2), process.env)
+  if (options === undefined) say(HELP)
+  else await run(options)
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  await stop(1)
+}
+
+async function run(options: StartOptions): Promise<void> {
+  const running = await readRunning()
+  if (running !== undefined) {
+    throw new Error(`Gofermart runs from this folder already, as process ${running.pid}.`)
+  }
+  await makeDataFolder()
+  closers.push(removeRunning)
+  const simulated = options.scoringUrl === undefined
+  const onClose = (close: () => Promise<unknown>) => closers.push(close)
+  const stack = await startStack(options, process.env, onClose, (step) => say(`  ${step}`))
+  await writeRunning({ pid: process.pid, ...stack, simulated })
+  for (const child of stack.children) {
+    void child.exited.then((code) => {
+      if (stopping) return
+      say(`Process ${child.pid} ended by itself with ${code ?? "a signal"}; see ${logsFolder}.`)
+      void stop(1)
+    })
+  }
+  await greet(options, stack)
+}
+
+async function greet(options: StartOptions, stack: Stack): Promise<void> {
+  const queue = options.queueUrl === undefined ? "in the database" : "on Redis"
+  const database = options.databaseUrl === undefined ? "embedded, under .data/" : "as given"
+  const scoring = options.scoringUrl === undefined ? " (simulator)" : ""
+  const number = withCheckDigit(String(randomInt(1e11, 1e12)))
+  if (scoring !== "") await announceOrder(stack.scoringUrl, number)
+  const login = `anna-${randomInt(1e6)}`
+  const cookies = "/tmp/gofermart-cookies"
+  say(`
+Gofermart is running.
+
+  API        ${stack.apiUrl}
+  Board      ${stack.operatorsUrl}
+  Scoring    ${stack.scoringUrl}${scoring}
+  Database   ${database}; the queue is ${queue}
+  Workers    ${options.workers}
+  Logs       ${logsFolder}
+
+Try it in another terminal: register, upload an order, look at the balance
+a second later.
+
+  curl -c ${cookies} -H 'Content-Type: application/json' -d '{"login":"${login}","password":"correct horse"}' -w '\\n' ${stack.apiUrl}/api/user/register
+  curl -b ${cookies} -H 'Content-Type: text/plain' -d ${number} -w '%{http_code}\\n' ${stack.apiUrl}/api/user/orders
+  curl -b ${cookies} -w '\\n' ${stack.apiUrl}/api/user/balance
+
+Ctrl-C stops everything; what you did is kept.`)
+}

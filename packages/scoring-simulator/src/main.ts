@@ -1,0 +1,27 @@
+import { ConfigError } from "@gofermart/shared/runtime/env.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { buildSimulator } from "./app.ts"
+import { helpText, readConfig, type Config } from "./config.ts"
+
+const SHUTDOWN_GRACE_MS = 10_000
+
+async function serve({ address, logLevel, ...options }: Config): Promise<void> {
+  const logger = createLogger("scoring-simulator", logLevel)
+  const shutdown = new Shutdown(logger, SHUTDOWN_GRACE_MS)
+  const app = buildSimulator({ ...options, logger })
+  shutdown.onClose("HTTP server", () => app.close())
+  const url = await app.listen(address)
+  logger.info({ url }, "serving")
+  announceReady({ url })
+}
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env)
+  if (config === "help") process.stdout.write(helpText())
+  else await serve(config)
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
+}
