@@ -1,0 +1,147 @@
+import { randomInt } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
+import {
+  addPoints,
+  NO_POINTS,
+  type Points,
+  pointsFromNumber,
+  pointsToNumber,
+} from "@gofermart/shared/domain/points.ts"
+import { SingleBar } from "cli-progress"
+import { readRunning } from "./data-folder.ts"
+import { announceOrder } from "./simulator-client.ts"
+import { Customer } from "./customer.ts"
+
+const CUSTOMERS = 6
+const ORDERS_PER_CUSTOMER = 50
+const WITHDRAWALS_PER_CUSTOMER = 3
+/** Orders under way at once, over all customers. */
+const CONCURRENCY = 24
+const SETTLED_TIMEOUT_MS = 120_000
+const LOOK_INTERVAL_MS = 250
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+const running = await readRunning()
+if (running === undefined)
+  fail("Gofermart does not run from this folder. Start it first: pnpm start")
+if (!running.simulated) fail("The demo tells the simulator of its orders; this stack has none.")
+
+say(
+  `${CUSTOMERS} customers upload ${CUSTOMERS * ORDERS_PER_CUSTOMER} orders to ${running.apiUrl}.\n`,
+)
+const run = randomInt(1e6)
+const customers = await Promise.all(
+  Array.from({ length: CUSTOMERS }, (_, i) =>
+    Customer.register(running.apiUrl, `demo-${run}-${i + 1}`),
+  ),
+)
+
+const purchases = customers.flatMap((customer) =>
+  Array.from({ length: ORDERS_PER_CUSTOMER }, () => ({ customer, number: randomNumber() })),
+)
+await withBar("uploaded", purchases.length, async (step) => {
+  await eachAtOnce(CONCURRENCY, purchases, async ({ customer, number }) => {
+    await announceOrder(running.scoringUrl, number)
+    await customer.upload(number)
+    step()
+  })
+})
+await withBar("settled", purchases.length, (_step, show) => untilSettled(show))
+await withBar("withdrawn", CUSTOMERS * WITHDRAWALS_PER_CUSTOMER, async (step) => {
+  for (const customer of customers) {
+    for (let i = 0; i < WITHDRAWALS_PER_CUSTOMER; i++) {
+      await customer.withdraw(randomNumber(), randomInt(1, 100_000) / 100)
+      step()
+    }
+  }
+})
+await explain()
+
+async function untilSettled(show: (settled: number) => void): Promise<void> {
+  const deadline = performance.now() + SETTLED_TIMEOUT_MS
+  for (;;) {
+    const lists = await Promise.all(customers.map((customer) => customer.orders()))
+    const settled = lists.flat().filter(({ status }) => status !== "PROCESSING").length
+    show(settled)
+    if (settled === purchases.length) return
+    if (performance.now() > deadline) fail("\nNot every order was settled in time; see the logs.")
+    await sleep(LOOK_INTERVAL_MS)
+  }
+}
+
+/** Shows each balance beside what its rows add up to, and fails when one is not explained. */
+async function explain(): Promise<void> {
+  const line = (cells: (string | number)[]) =>
+    cells.map((cell) => String(cell).padStart(14)).join("")
+  say(`\n${line(["customer", "orders", "accruals", "withdrawals", "balance", "explained"])}`)
+  let unexplained = 0
+  for (const customer of customers) {
+    const [orders, withdrawals, balance] = await Promise.all([
+      customer.orders(),
+      customer.withdrawals(),
+      customer.balance(),
+    ])
+    const earned = total(orders.map(({ accrual = 0 }) => accrual))
+    const spent = total(withdrawals.map(({ sum }) => sum))
+    const isExplained =
+      exact(balance.current) === earned - spent && exact(balance.withdrawn) === spent
+    if (!isExplained) unexplained++
+    const sums = [pointsToNumber(earned), pointsToNumber(spent), balance.current]
+    say(line([customer.login, orders.length, ...sums, isExplained ? "yes" : "NO"]))
+  }
+  say(unexplained === 0 ? "\nEach balance is its accruals less its withdrawals." : "\nWRONG")
+  process.exitCode = unexplained === 0 ? 0 : 1
+}
+
+function total(amounts: number[]): Points {
+  return amounts.map(exact).reduce(addPoints, NO_POINTS)
+}
+
+function exact(amount: number): Points {
+  const points = pointsFromNumber(amount)
+  if (points === undefined) throw new RangeError(`${amount} is not an amount of points`)
+  return points
+}
+
+function randomNumber(): OrderNumber {
+  return withCheckDigit(String(randomInt(1e11, 1e12)))
+}
+
+async function withBar(
+  what: string,
+  total: number,
+  work: (step: () => void, show: (done: number) => void) => Promise<void>,
+): Promise<void> {
+  const bar = new SingleBar({
+    format: `${what.padEnd(10)} [{bar}] {value}/{total}  {duration_formatted}`,
+    noTTYOutput: true,
+    notTTYSchedule: 1_000,
+  })
+  bar.start(total, 0)
+  try {
+    await work(
+      () => bar.increment(),
+      (done) => bar.update(done),
+    )
+  } finally {
+    bar.stop()
+  }
+}
+
+async function eachAtOnce<Item>(
+  limit: number,
+  items: Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const rest = items.values()
+  const lane = async () => {
+    for (const item of rest) await work(item)
+  }
+  await Promise.all(Array.from({ length: limit }, lane))
+}
+
+function fail(sentence: string): never {
+  say(sentence)
+  process.exit(1)
+}
