@@ -1,5 +1,4 @@
 import { openDatabase } from "@gofermart/shared/db/client.ts"
-import { pointsToNumber } from "@gofermart/shared/domain/points.ts"
 import { verifyLedger } from "@gofermart/shared/ledger/verify.ts"
 import { withContractNames } from "@gofermart/shared/runtime/env.ts"
 import { readRunning } from "./data-folder.ts"
@@ -27,8 +26,8 @@ try {
   const orders = Object.entries(report.orders).map(([status, count]) => `${count} ${status}`)
   say(`users        ${report.users}`)
   say(`orders       ${orders.join(", ") || "none"}`)
-  say(`credited     ${pointsToNumber(report.credited)}`)
-  say(`withdrawn    ${pointsToNumber(report.withdrawn)} in ${report.withdrawals} withdrawals`)
+  say(`credited     ${report.credited}`)
+  say(`withdrawn    ${report.withdrawn} in ${report.withdrawals} withdrawals`)
   for (const { login, reason } of report.discrepancies) say(`WRONG        ${login}: ${reason}`)
   say(
     report.discrepancies.length === 0

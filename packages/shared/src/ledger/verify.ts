@@ -1,5 +1,4 @@
 import type { Database } from "../db/client.ts"
-import { type Points, pointsFromHundredths } from "../domain/points.ts"
 
 /** A user whose balance is not what the rows that explain it add up to. */
 export interface Discrepancy {
@@ -12,8 +11,9 @@ export interface LedgerReport {
   users: number
   orders: Record<string, number>
   withdrawals: number
-  credited: Points
-  withdrawn: Points
+  /** Over all users, as decimals: a sum of many balances need not fit into `Points`. */
+  credited: string
+  withdrawn: string
   discrepancies: Discrepancy[]
 }
 
@@ -50,12 +50,12 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
              concat_ws('; ',
                CASE WHEN b.user_id IS NULL THEN 'there is no balance row' END,
                CASE WHEN b.accrual < 0 THEN 'the balance is negative' END,
-               CASE WHEN b.accrual <> coalesce(e.credited - e.withdrawn, 0)
+               CASE WHEN b.accrual <> coalesce(e.credited - e.withdrawn, 0.00)
                  THEN format('the balance is %s, the rows say %s', b.accrual,
-                             coalesce(e.credited - e.withdrawn, 0)) END,
-               CASE WHEN b.withdrawal <> coalesce(e.withdrawn, 0)
+                             coalesce(e.credited - e.withdrawn, 0.00)) END,
+               CASE WHEN b.withdrawal <> coalesce(e.withdrawn, 0.00)
                  THEN format('the sum spent is %s, the rows say %s', b.withdrawal,
-                             coalesce(e.withdrawn, 0)) END,
+                             coalesce(e.withdrawn, 0.00)) END,
                CASE WHEN e.version > b.version THEN 'a line is newer than the balance' END,
                CASE WHEN e.version_repeated THEN 'two lines share a version' END,
                CASE WHEN e.line_wrong THEN 'a line states a wrong balance' END) AS reason
@@ -78,24 +78,17 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
            (SELECT count(*) FROM withdrawals)::int AS withdrawals,
            (SELECT coalesce(jsonb_object_agg(status, n), '{}')
               FROM (SELECT status, count(*) AS n FROM accruals GROUP BY status) s) AS orders,
-           (SELECT (coalesce(sum(credited), 0) * 100)::bigint FROM explained) AS credited,
-           (SELECT (coalesce(sum(withdrawn), 0) * 100)::bigint FROM explained) AS withdrawn,
+           (SELECT coalesce(sum(credited), 0.00)::text FROM explained) AS credited,
+           (SELECT coalesce(sum(withdrawn), 0.00)::text FROM explained) AS withdrawn,
            (SELECT coalesce(jsonb_agg(w), '[]')
               FROM (SELECT * FROM wrong UNION ALL SELECT * FROM unpaired) w) AS discrepancies`
   if (row === undefined) throw new Error("the verification returned no row")
   return {
     ...row,
-    credited: pointsFromHundredths(row.credited),
-    withdrawn: pointsFromHundredths(row.withdrawn),
     discrepancies: row.discrepancies.map((d) => ({ ...d, userId: BigInt(d.userId) })),
   }
 }
 
-interface Row {
-  users: number
-  withdrawals: number
-  orders: Record<string, number>
-  credited: bigint
-  withdrawn: bigint
+type Row = Omit<LedgerReport, "discrepancies"> & {
   discrepancies: { userId: number; login: string; reason: string }[]
 }

@@ -1,0 +1,18 @@
+import { setTimeout as sleep } from "node:timers/promises"
+
+const LOOK_INTERVAL_MS = 50
+
+/** Looks again until `look` gives something, and throws with `what` when it never does. */
+export async function eventually<Found>(
+  what: string,
+  look: () => Promise<Found | undefined | false>,
+  timeoutMs = 30_000,
+): Promise<Found> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await sleep(LOOK_INTERVAL_MS)
+  }
+}

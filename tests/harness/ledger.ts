@@ -1,0 +1,58 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
+import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
+import { settleAccruals, type ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import { newLogin, newNumber } from "./numbers.ts"
+
+export const LEASE_MS = 30_000
+export const GRACE_MS = 86_400_000
+
+export function processed(hundredths: number): ScoringAnswer {
+  return { kind: "PROCESSED", points: pointsFromHundredths(hundredths) }
+}
+
+export async function createUser(database: Database): Promise<bigint> {
+  const data = { login: newLogin(), password: "-", balance: { create: {} } }
+  const { id } = await database.user.create({ data })
+  return id
+}
+
+/** Records an order that is accepted, and gives its id. */
+export async function recordOne(
+  database: Database,
+  userId: bigint,
+  number: OrderNumber = newNumber(),
+): Promise<bigint> {
+  const [recorded] = await recordOrders(database, [{ userId, number }], LEASE_MS)
+  if (recorded?.outcome !== "accepted" || recorded.orderId === null) {
+    throw new Error(`the order was ${recorded?.outcome}`)
+  }
+  return recorded.orderId
+}
+
+export async function settleOne(
+  database: Database,
+  orderId: bigint,
+  answer: ScoringAnswer,
+  graceMs = GRACE_MS,
+) {
+  const [settlement] = await settleAccruals(database, [{ orderId, answer }], graceMs)
+  if (settlement === undefined) throw new Error("there was no result")
+  return settlement
+}
+
+/** A user with this balance, and the order it came from. */
+export async function createUserWithPoints(database: Database, hundredths: number) {
+  const userId = await createUser(database)
+  const orderId = await recordOne(database, userId)
+  await settleOne(database, orderId, processed(hundredths))
+  return { userId, orderId }
+}
+
+export async function balanceOf(database: Database, userId: bigint) {
+  const { accrual, withdrawal, version } = await database.userBalance.findUniqueOrThrow({
+    where: { userId },
+  })
+  return { current: accrual.toFixed(2), withdrawn: withdrawal.toFixed(2), version: Number(version) }
+}

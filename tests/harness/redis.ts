@@ -1,0 +1,55 @@
+import { execFile, spawn } from "node:child_process"
+import { once } from "node:events"
+import { promisify } from "node:util"
+import { freePort } from "@gofermart/local-stack/ports.ts"
+import { Redis } from "ioredis"
+
+const run = promisify(execFile)
+
+const PROGRAMS = ["redis-server", "valkey-server"]
+const CONNECT_TRIES_MAX = 50
+const CONNECT_DELAY_MS = 100
+
+export interface RedisServer {
+  url: string
+  pid: number
+  flushAll(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Finds a server that tests may start, kill and flush; a given one must not be treated so. */
+export async function findRedisServer(): Promise<{ path: string } | { missing: string }> {
+  for (const program of PROGRAMS) {
+    const found = await run("sh", ["-c", `command -v ${program}`]).catch(() => undefined)
+    if (found !== undefined) return { path: found.stdout.trim() }
+  }
+  return { missing: "no redis-server or valkey-server on the PATH; apt-get install redis-server" }
+}
+
+/** Starts a Redis of the test's own on a free port, with nothing kept on disk. */
+export async function startRedis(path: string): Promise<RedisServer> {
+  const port = await freePort()
+  const server = spawn(path, ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], {
+    stdio: "ignore",
+  })
+  const url = `redis://127.0.0.1:${port}`
+  const client = new Redis(url, {
+    retryStrategy: (tries: number) => (tries > CONNECT_TRIES_MAX ? null : CONNECT_DELAY_MS),
+    maxRetriesPerRequest: null,
+  })
+  client.on("error", () => {})
+  await client.ping()
+  return {
+    url,
+    pid: server.pid ?? 0,
+    async flushAll() {
+      await client.flushall()
+    },
+    async stop() {
+      client.disconnect()
+      if (server.exitCode !== null || server.signalCode !== null) return
+      server.kill("SIGKILL")
+      await once(server, "exit")
+    },
+  }
+}

@@ -1,0 +1,136 @@
+import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
+import { withdraw } from "@gofermart/shared/ledger/withdraw.ts"
+import { pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createDatabase, type TestDatabase } from "../harness/database.ts"
+import {
+  createUser,
+  createUserWithPoints,
+  LEASE_MS,
+  recordOne,
+  settleOne,
+} from "../harness/ledger.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
+
+const NOBODY = 999_999_999n
+
+describe("recording orders", () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await createDatabase()
+  })
+  afterAll(() => test.drop())
+
+  const record = (uploads: { userId: bigint; number: ReturnType<typeof newNumber> }[]) =>
+    recordOrders(test.client, uploads, LEASE_MS)
+  const outcomes = async (uploads: Parameters<typeof record>[0]) =>
+    (await record(uploads)).map(({ outcome }) => outcome)
+
+  it("gives a new order an accrual in PROCESSING and a lease", async () => {
+    const userId = await createUser(test.client)
+    const orderId = await recordOne(test.client, userId)
+    const order = await test.client.order.findUniqueOrThrow({
+      where: { id: orderId },
+      include: { accrual: true },
+    })
+    expect(order.accrual).toMatchObject({ status: "PROCESSING", value: null, version: null })
+    expect(order.accrual?.requeueAt.getTime()).toBeGreaterThan(Date.now() + LEASE_MS - 10_000)
+    expect(order.uploadedAt).not.toBeNull()
+  })
+
+  it("answers each upload of a batch in its place", async () => {
+    const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
+    const [annas, boriss, fresh] = newNumbers(3) as [never, never, never]
+    await record([
+      { userId: anna, number: annas },
+      { userId: boris, number: boriss },
+    ])
+    expect(
+      await outcomes([
+        { userId: anna, number: boriss },
+        { userId: NOBODY, number: fresh },
+        { userId: anna, number: annas },
+        { userId: anna, number: fresh },
+        { userId: NOBODY, number: annas },
+      ]),
+    ).toEqual(["taken", "no_user", "already_uploaded", "accepted", "no_user"])
+  })
+
+  it("gives the same number twice in one batch one winner, the first", async () => {
+    const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
+    const number = newNumber()
+    expect(
+      await outcomes([
+        { userId: boris, number },
+        { userId: anna, number },
+        { userId: boris, number },
+      ]),
+    ).toEqual(["accepted", "taken", "already_uploaded"])
+  })
+
+  it("gives a number uploaded by many calls at once one owner and one acceptance", async () => {
+    const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
+    const number = newNumber()
+    const calls = Array.from({ length: 40 }, (_, i) =>
+      outcomes([{ userId: i % 2 === 0 ? anna : boris, number }]),
+    )
+    const all = (await Promise.all(calls)).flat()
+    expect(all.filter((outcome) => outcome === "accepted")).toHaveLength(1)
+    expect(all.filter((outcome) => outcome === "already_uploaded")).toHaveLength(19)
+    expect(all.filter((outcome) => outcome === "taken")).toHaveLength(20)
+    expect(await test.client.order.count({ where: { number } })).toBe(1)
+  })
+
+  it("lets overlapping batches in opposite orders all finish", async () => {
+    const userId = await createUser(test.client)
+    const numbers = newNumbers(50)
+    const uploads = numbers.map((number) => ({ userId, number }))
+    const batches = Array.from({ length: 20 }, (_, i) =>
+      outcomes(i % 2 === 0 ? uploads : uploads.toReversed()),
+    )
+    const all = (await Promise.all(batches)).flat()
+    expect(all.filter((outcome) => outcome === "accepted")).toHaveLength(numbers.length)
+  })
+
+  it("opens an order that only a withdrawal had named, once, for its user alone", async () => {
+    const { userId } = await createUserWithPoints(test.client, 1_000)
+    const stranger = await createUser(test.client)
+    const number = newNumber()
+    const value = pointsFromHundredths(300)
+    await withdraw(test.client, { userId, idempotencyKey: "a", number, value, ownedOnly: false })
+    expect(await outcomes([{ userId: stranger, number }])).toEqual(["taken"])
+    const both = await Promise.all([outcomes([{ userId, number }]), outcomes([{ userId, number }])])
+    expect(both.flat().toSorted()).toEqual(["accepted", "already_uploaded"])
+    const accrual = await test.client.accrual.findFirstOrThrow({ where: { order: { number } } })
+    expect(accrual.status).toBe("PROCESSING")
+  })
+
+  it("opens an UNREGISTERED order again, with a grace time that begins anew", async () => {
+    const userId = await createUser(test.client)
+    const number = newNumber()
+    const orderId = await recordOne(test.client, userId, number)
+    await settleOne(test.client, orderId, { kind: "NOT_REGISTERED" })
+    expect(await settleOne(test.client, orderId, { kind: "NOT_REGISTERED" }, 0)).toMatchObject({
+      outcome: "settled",
+    })
+    const [reopened] = await record([{ userId, number }])
+    expect(reopened).toEqual({ outcome: "accepted", orderId })
+    const accrual = await test.client.accrual.findUniqueOrThrow({ where: { orderId } })
+    expect(accrual).toMatchObject({
+      status: "PROCESSING",
+      unknownSince: null,
+      version: null,
+      balanceAfter: null,
+    })
+  })
+
+  it("does not open an order with a verdict again", async () => {
+    const userId = await createUser(test.client)
+    const number = newNumber()
+    const orderId = await recordOne(test.client, userId, number)
+    await settleOne(test.client, orderId, { kind: "INVALID" })
+    expect(await outcomes([{ userId, number }])).toEqual(["already_uploaded"])
+    const accrual = await test.client.accrual.findUniqueOrThrow({ where: { orderId } })
+    expect(accrual.status).toBe("INVALID")
+  })
+})
