@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { promisify } from "node:util"
 import { freePort } from "@gofermart/local-stack/ports.ts"
@@ -12,9 +12,12 @@ const CONNECT_DELAY_MS = 100
 
 export interface RedisServer {
   url: string
-  pid: number
   flushAll(): Promise<void>
-  stop(): Promise<void>
+  /** Kills it, with everything in it. */
+  kill(): Promise<void>
+  /** Starts it again, empty, on the same port. */
+  start(): Promise<void>
+  close(): Promise<void>
 }
 
 /** Finds a server that tests may start, kill and flush; a given one must not be treated so. */
@@ -29,27 +32,35 @@ export async function findRedisServer(): Promise<{ path: string } | { missing: s
 /** Starts a Redis of the test's own on a free port, with nothing kept on disk. */
 export async function startRedis(path: string): Promise<RedisServer> {
   const port = await freePort()
-  const server = spawn(path, ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], {
-    stdio: "ignore",
-  })
   const url = `redis://127.0.0.1:${port}`
   const client = new Redis(url, {
+    lazyConnect: true,
     retryStrategy: (tries: number) => (tries > CONNECT_TRIES_MAX ? null : CONNECT_DELAY_MS),
     maxRetriesPerRequest: null,
   })
   client.on("error", () => {})
-  await client.ping()
+  let server: ChildProcess | undefined
+  const start = async () => {
+    const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""]
+    server = spawn(path, options, { stdio: "ignore" })
+    await client.ping()
+  }
+  const kill = async () => {
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
+    server.kill("SIGKILL")
+    await once(server, "exit")
+  }
+  await start()
   return {
     url,
-    pid: server.pid ?? 0,
+    start,
+    kill,
     async flushAll() {
       await client.flushall()
     },
-    async stop() {
+    async close() {
       client.disconnect()
-      if (server.exitCode !== null || server.signalCode !== null) return
-      server.kill("SIGKILL")
-      await once(server, "exit")
+      await kill()
     },
   }
 }

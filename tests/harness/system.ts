@@ -100,7 +100,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     async close() {
       await Promise.all([api, ...workers].map((child) => child.stop()))
       await simulatorApp.close()
-      await redis?.stop()
+      await redis?.close()
       await database.drop()
       await rm(logFolder, { recursive: true })
     },

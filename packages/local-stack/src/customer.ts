@@ -25,12 +25,13 @@ export class UnexpectedAnswerError extends Error {
 export class Customer {
   readonly login: string
   readonly #apiUrl: string
-  readonly #token: string
+  /** The value of the Authorization header. */
+  readonly authorization: string
 
   private constructor(apiUrl: string, login: string, token: string) {
     this.#apiUrl = apiUrl
     this.login = login
-    this.#token = token
+    this.authorization = `Bearer ${token}`
   }
 
   static async register(apiUrl: string, login: string): Promise<Customer> {
@@ -48,7 +49,7 @@ export class Customer {
     return fetch(`${this.#apiUrl}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.#token}`,
+        authorization: this.authorization,
         ...(type === undefined ? {} : { "content-type": type }),
       },
       ...(body === undefined ? {} : { body }),

@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** Everything the local stack keeps: the database, the simulator's orders, keys and logs. */
-export const dataFolder = fileURLToPath(new URL("../../../.data/", import.meta.url))
+export const dataFolder =
+  process.env["GOFERMART_DATA"] ?? fileURLToPath(new URL("../../../.data/", import.meta.url))
 export const logsFolder = join(dataFolder, "logs")
 
 const KEY_BYTES = 32

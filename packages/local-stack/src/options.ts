@@ -11,8 +11,8 @@ export const HELP = `Starts Gofermart on this machine and stops it on Ctrl-C.
   -w, --workers N           accrual workers to start          (WORKERS; 1)
   -h, --help                this text
 
-What is not given is embedded: a PostgreSQL with its data under .data/, and a simulator of the
-scoring system. A flag goes before its variable. Other settings of the services (see the README)
+What is not given is embedded: a PostgreSQL with its data under .data/ (or GOFERMART_DATA), and a
+simulator of the scoring system. A flag goes before its variable. Other settings of the services (see the README)
 are taken from the environment.
 `
 

@@ -28,12 +28,12 @@ const DISCREPANCIES_LISTED_MAX = 100
 export async function verifyLedger(database: Database): Promise<LedgerReport> {
   const [row] = await database.$queryRaw<Row[]>`
     WITH history AS (
-      SELECT o.user_id, a.version, coalesce(a.value, 0) AS credited, 0 AS withdrawn,
+      SELECT o.user_id, a.version, coalesce(a.value, 0.00) AS credited, 0.00 AS withdrawn,
              a.balance_after
         FROM accruals a JOIN orders o ON o.id = a.order_id
        WHERE a.version IS NOT NULL
        UNION ALL
-      SELECT user_id, version, 0, value, balance_after FROM withdrawals
+      SELECT user_id, version, 0.00, value, balance_after FROM withdrawals
     ), lines AS (
       SELECT *, sum(credited - withdrawn) OVER w AS expected,
              version = lag(version) OVER w AS version_repeated

@@ -80,6 +80,8 @@ export function sendProblem(reply: FastifyReply, code: ProblemCode, detail?: str
   if (code === "unauthenticated") reply.header("www-authenticate", "Bearer")
   return reply
     .code(problem.status)
+    // Errors that come up before a route is known pass no hook that would set it.
+    .header("x-request-id", request.id)
     .type(PROBLEM_TYPE)
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send(problem)

@@ -1,0 +1,306 @@
+import { setImmediate as turn } from "node:timers/promises"
+import { describe, expect, it } from "vitest"
+import { Batcher, BatcherFullError, type BatcherLimits } from "./batcher.ts"
+
+class ItemFault extends Error {}
+const isItemFault = (error: unknown) => error instanceof ItemFault
+
+const WIDE: BatcherLimits = { itemsPerBatchMax: 100, batchesInFlightMax: 1, itemsWaitingMax: 1_000 }
+
+/** A batcher whose batches stay under way until the test ends them; it answers n with 10 n. */
+function heldBatcher(limits: Partial<BatcherLimits> = {}) {
+  const batches: { items: number[]; end: () => void; fail: (error: Error) => void }[] = []
+  const run = (items: number[]) =>
+    new Promise<number[]>((resolve, reject) => {
+      const end = () => resolve(items.map((item) => item * 10))
+      batches.push({ items, end, fail: reject })
+    })
+  const batcher = new Batcher(run, isItemFault, { ...WIDE, ...limits })
+  return { batcher, batches, sizes: () => batches.map(({ items }) => items.length) }
+}
+
+/** A batcher whose batches fail for an item fault when one of these items is in them. */
+function choosyBatcher(atFault: number[]) {
+  const batches: number[][] = []
+  const run = async (items: number[]) => {
+    batches.push(items)
+    await turn()
+    const culprit = items.find((item) => atFault.includes(item))
+    if (culprit !== undefined) throw new ItemFault(`not ${culprit}`)
+    return items.map((item) => item * 10)
+  }
+  return { batcher: new Batcher(run, isItemFault, WIDE), batches }
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+
+/** Each promise's result or, for a failed one, its error. */
+async function outcomes(promises: Promise<number>[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(promises)
+  return settled.map((one) => (one.status === "fulfilled" ? one.value : one.reason))
+}
+
+describe("an idle batcher", () => {
+  it("makes one batch of everything that comes in during a turn of the event loop", async () => {
+    const { batcher, batches } = heldBatcher()
+    const early = [1, 2, 3].map((item) => batcher.add(item))
+    const late = Promise.resolve().then(() => batcher.add(4))
+    expect(batches).toEqual([])
+    await turn()
+    expect(batches.map(({ items }) => items)).toEqual([[1, 2, 3, 4]])
+    batches[0]?.end()
+    expect(await Promise.all([...early, late])).toEqual([10, 20, 30, 40])
+  })
+
+  it("starts a batch for a single item without waiting for more", async () => {
+    const { batcher, batches } = heldBatcher()
+    const result = batcher.add(7)
+    await turn()
+    batches[0]?.end()
+    expect(await result).toBe(70)
+  })
+})
+
+describe("under load", () => {
+  it("requests that come in during a batch join the next one", async () => {
+    const { batcher, batches } = heldBatcher()
+    const first = batcher.add(1)
+    await turn()
+    const others = [2, 3].map((item) => batcher.add(item))
+    await turn()
+    others.push(batcher.add(4))
+    await turn()
+    expect(batches.map(({ items }) => items)).toEqual([[1]])
+    batches[0]?.end()
+    expect(await first).toBe(10)
+    await turn()
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3, 4]])
+    batches[1]?.end()
+    expect(await Promise.all(others)).toEqual([20, 30, 40])
+  })
+
+  it("never has more batches under way than batchesInFlightMax", async () => {
+    let underWay = 0
+    let underWayMost = 0
+    const run = async (items: number[]) => {
+      underWay += 1
+      underWayMost = Math.max(underWayMost, underWay)
+      for (let turns = items.length % 5; turns >= 0; turns--) await turn()
+      underWay -= 1
+      return items
+    }
+    const limits = { itemsPerBatchMax: 7, batchesInFlightMax: 3, itemsWaitingMax: 1_000 }
+    const batcher = new Batcher(run, isItemFault, limits)
+    const results: Promise<number>[] = []
+    for (const item of upTo(500)) {
+      results.push(batcher.add(item))
+      if (item % 11 === 0) await turn()
+    }
+    expect(await Promise.all(results)).toEqual(upTo(500))
+    expect(underWayMost).toBe(3)
+  })
+
+  it("starts a further batch while one is under way, as long as it is allowed", async () => {
+    const { batcher, batches, sizes } = heldBatcher({ batchesInFlightMax: 2 })
+    const results = [batcher.add(1)]
+    await turn()
+    results.push(batcher.add(2), batcher.add(3))
+    await turn()
+    results.push(batcher.add(4))
+    await turn()
+    expect(sizes()).toEqual([1, 2])
+    batches[1]?.end()
+    await turn()
+    expect(sizes()).toEqual([1, 2, 1])
+    batches[0]?.end()
+    batches[2]?.end()
+    expect(await Promise.all(results)).toEqual([10, 20, 30, 40])
+  })
+
+  it("puts no more than itemsPerBatchMax into a batch, and takes them in their order", async () => {
+    const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 3 })
+    const results = upTo(7).map((item) => batcher.add(item))
+    for (let batch = 0; batch < 3; batch++) {
+      await turn()
+      batches[batch]?.end()
+    }
+    expect(await Promise.all(results)).toEqual(upTo(7).map((item) => item * 10))
+    expect(batches.map(({ items }) => items)).toEqual([[1, 2, 3], [4, 5, 6], [7]])
+  })
+
+  it("gives every item its own result, in whatever order the batches end", async () => {
+    const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 2, batchesInFlightMax: 3 })
+    const results = upTo(6).map((item) => batcher.add(item))
+    await turn()
+    for (const batch of batches.toReversed()) batch.end()
+    expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50, 60])
+  })
+})
+
+describe("a full batcher", () => {
+  it("refuses one more item with a BatcherFullError, and answers those that wait", async () => {
+    const { batcher, batches } = heldBatcher({ itemsWaitingMax: 2 })
+    const first = batcher.add(1)
+    await turn()
+    const waiting = [batcher.add(2), batcher.add(3)]
+    await expect(batcher.add(4)).rejects.toThrow(BatcherFullError)
+    batches[0]?.end()
+    await first
+    await turn()
+    batches[1]?.end()
+    expect(await Promise.all(waiting)).toEqual([20, 30])
+    expect(batches.flatMap(({ items }) => items)).toEqual([1, 2, 3])
+  })
+
+  it("takes items again once a batch has made room", async () => {
+    const { batcher, batches } = heldBatcher({ itemsWaitingMax: 1 })
+    const results = [batcher.add(1)]
+    await expect(batcher.add(2)).rejects.toThrow(BatcherFullError)
+    await turn()
+    results.push(batcher.add(3))
+    await expect(batcher.add(4)).rejects.toThrow(BatcherFullError)
+    batches[0]?.end()
+    await results[0]
+    await turn()
+    batches[1]?.end()
+    expect(await Promise.all(results)).toEqual([10, 30])
+  })
+})
+
+describe("an item at fault", () => {
+  it.each(upTo(9))("gets the error alone when it is number %d of nine", async (culprit) => {
+    const { batcher } = choosyBatcher([culprit])
+    const results = await outcomes(upTo(9).map((item) => batcher.add(item)))
+    for (const [i, result] of results.entries()) {
+      if (i + 1 === culprit) expect(result).toEqual(new ItemFault(`not ${culprit}`))
+      else expect(result).toBe((i + 1) * 10)
+    }
+  })
+
+  it("does not hide another one: each gets its own error", async () => {
+    const { batcher } = choosyBatcher([2, 3, 8])
+    const results = await outcomes(upTo(8).map((item) => batcher.add(item)))
+    expect(results).toEqual([
+      10,
+      new ItemFault("not 2"),
+      new ItemFault("not 3"),
+      40,
+      50,
+      60,
+      70,
+      new ItemFault("not 8"),
+    ])
+  })
+
+  it("costs few further batches: a hundred items with one at fault take fifteen", async () => {
+    const { batcher, batches } = choosyBatcher([42])
+    await outcomes(upTo(100).map((item) => batcher.add(item)))
+    // log2(100) < 7 levels of halves, two to each, and the whole.
+    expect(batches.length).toBeLessThanOrEqual(15)
+  })
+
+  it("is tried once when it came alone", async () => {
+    const { batcher, batches } = choosyBatcher([1])
+    await expect(batcher.add(1)).rejects.toThrow("not 1")
+    expect(batches).toEqual([[1]])
+  })
+
+  it("leaves every item its own error when all are at fault", async () => {
+    const { batcher } = choosyBatcher(upTo(5))
+    const results = await outcomes(upTo(5).map((item) => batcher.add(item)))
+    expect(results).toEqual(upTo(5).map((item) => new ItemFault(`not ${item}`)))
+  })
+
+  it("keeps its batch's place: the halves run within the limit of batches under way", async () => {
+    let underWay = 0
+    let underWayMost = 0
+    const run = async (items: number[]) => {
+      underWay += 1
+      underWayMost = Math.max(underWayMost, underWay)
+      await turn()
+      underWay -= 1
+      if (items.includes(3)) throw new ItemFault("not 3")
+      return items
+    }
+    const batcher = new Batcher(run, isItemFault, { ...WIDE, itemsPerBatchMax: 4 })
+    const results = await outcomes(upTo(12).map((item) => batcher.add(item)))
+    expect(results.filter((result) => result instanceof ItemFault)).toHaveLength(1)
+    expect(underWayMost).toBe(1)
+  })
+})
+
+describe("a batch that fails for no item's fault", () => {
+  it("rejects all its items with the error, and is not repeated", async () => {
+    const { batcher, batches } = heldBatcher()
+    const results = outcomes(upTo(3).map((item) => batcher.add(item)))
+    await turn()
+    const error = new Error("no database")
+    batches[0]?.fail(error)
+    expect(await results).toEqual([error, error, error])
+    expect(batches).toHaveLength(1)
+  })
+
+  it("does not touch the next batch", async () => {
+    const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 2 })
+    const results = outcomes(upTo(3).map((item) => batcher.add(item)))
+    await turn()
+    const error = new Error("no database")
+    batches[0]?.fail(error)
+    await turn()
+    batches[1]?.end()
+    expect(await results).toEqual([error, error, 30])
+  })
+
+  it("may fail before it gave a promise", async () => {
+    const run = (): Promise<number[]> => {
+      throw new Error("at once")
+    }
+    const batcher = new Batcher(run, isItemFault, WIDE)
+    await expect(batcher.add(1)).rejects.toThrow("at once")
+    await expect(batcher.add(2)).rejects.toThrow("at once")
+  })
+
+  it.each([0, 2, 4])("rejects when it gave %d results for three items", async (count) => {
+    const batcher = new Batcher(async () => upTo(count), isItemFault, WIDE)
+    const results = await outcomes(upTo(3).map((item) => batcher.add(item)))
+    const error = new Error("a batch must give a result per item")
+    expect(results).toEqual([error, error, error])
+  })
+})
+
+describe("waiting for a batcher to be idle", () => {
+  it("resolves at once when nothing is there", async () => {
+    const { batcher } = heldBatcher()
+    await batcher.idle()
+    expect(await Promise.race([batcher.idle().then(() => "idle"), turn("late")])).toBe("idle")
+  })
+
+  it("resolves after every item has been answered, those still waiting included", async () => {
+    const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 2 })
+    const answered: number[] = []
+    const results = upTo(4).map((item) => batcher.add(item).then((result) => answered.push(result)))
+    let isIdle = false
+    const idle = batcher.idle().then(() => (isIdle = true))
+    await turn()
+    expect(isIdle).toBe(false)
+    batches[0]?.end()
+    await turn()
+    expect(isIdle).toBe(false)
+    expect(answered).toEqual([10, 20])
+    batches[1]?.end()
+    await idle
+    expect(answered).toEqual([10, 20, 30, 40])
+    await Promise.all(results)
+  })
+
+  it("resolves for everyone who waits, and after failures too", async () => {
+    const { batcher, batches } = heldBatcher()
+    const result = batcher.add(1)
+    const idle = Promise.all([batcher.idle(), batcher.idle()])
+    await turn()
+    batches[0]?.fail(new Error("no database"))
+    await expect(result).rejects.toThrow("no database")
+    await idle
+    await batcher.idle()
+  })
+})

@@ -1,0 +1,95 @@
+import { SignJWT } from "jose"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { newLogin, newNumber } from "../harness/numbers.ts"
+import { expectProblem } from "../harness/problem.ts"
+import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
+
+const ROUTES = [
+  ["POST", "/api/user/orders"],
+  ["GET", "/api/user/orders"],
+  ["GET", "/api/user/balance"],
+  ["POST", "/api/user/balance/withdraw"],
+  ["GET", "/api/user/withdrawals"],
+] as const
+
+describe("authentication", () => {
+  let system: System
+  beforeAll(async () => {
+    system = await startSystem({ backend: "postgresql", workers: 0 })
+  })
+  afterAll(() => system.close())
+
+  const ask = (method: string, path: string, headers: Record<string, string> = {}) =>
+    fetch(`${system.apiUrl}${path}`, { method, headers })
+  const register = async () => {
+    const login = newLogin()
+    const response = await fetch(`${system.apiUrl}/api/user/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ login, password: "a good password" }),
+    })
+    return { login, authorization: response.headers.get("authorization") ?? "" }
+  }
+
+  describe.each(ROUTES)("of %s %s", (method, path) => {
+    it.each([
+      ["no token", {}],
+      ["an empty one", { authorization: "" }],
+      ["another scheme", { authorization: "Basic YTpi" }],
+      ["garbage", { authorization: "Bearer garbage" }],
+      ["a garbage cookie", { cookie: "gofermart=garbage" }],
+    ])("answers 401 to %s", async (_what, headers: Record<string, string>) => {
+      await expectProblem(await ask(method, path, headers), 401, "unauthenticated")
+    })
+
+    it("answers 401 to a token of ours for a user who no longer exists", async () => {
+      const { login, authorization } = await register()
+      const { id } = await system.database.client.user.findUniqueOrThrow({ where: { login } })
+      await system.database.client.userBalance.delete({ where: { userId: id } })
+      await system.database.client.user.delete({ where: { id } })
+      await expectProblem(await ask(method, path, { authorization }), 401, "unauthenticated")
+    })
+  })
+
+  it("answers 401 to a token whose user ended the tokens of its time", async () => {
+    const { login, authorization } = await register()
+    await system.database.client.user.update({
+      where: { login },
+      data: { tokensValidFrom: new Date(Date.now() + 60_000) },
+    })
+    const response = await ask("GET", "/api/user/balance", { authorization })
+    await expectProblem(response, 401, "unauthenticated")
+  })
+
+  it("answers 401 to an expired token signed with our key", async () => {
+    const now = Math.floor(Date.now() / 1_000)
+    const token = await new SignJWT()
+      .setProtectedHeader({ alg: "HS256", typ: "JWT", kid: "test" })
+      .setSubject("1")
+      .setIssuer("gofermart")
+      .setAudience("gofermart-api")
+      .setIssuedAt(now - 7_200)
+      .setExpirationTime(now - 3_600)
+      .sign(Buffer.from(TEST_KEY, "base64url"))
+    const response = await ask("GET", "/api/user/balance", { authorization: `Bearer ${token}` })
+    await expectProblem(response, 401, "unauthenticated")
+  })
+
+  it("does not let another site act with the cookie", async () => {
+    const { authorization } = await register()
+    const token = authorization.replace("Bearer ", "")
+    const post = (site: string) =>
+      fetch(`${system.apiUrl}/api/user/orders`, {
+        method: "POST",
+        headers: {
+          cookie: `gofermart=${token}`,
+          "sec-fetch-site": site,
+          "content-type": "text/plain",
+        },
+        body: newNumber(),
+      })
+    await expectProblem(await post("cross-site"), 403, "cross_site")
+    await expectProblem(await post("same-site"), 403, "cross_site")
+    expect((await post("same-origin")).status).toBe(202)
+  })
+})

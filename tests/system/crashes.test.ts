@@ -1,0 +1,35 @@
+import { afterEach, expect, it } from "vitest"
+import { describeOnBackends } from "../harness/backends.ts"
+import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { countFinal, uploadAndWaitForSome } from "../harness/load.ts"
+import { startSystem, type System } from "../harness/system.ts"
+
+const ORDERS = 1_000
+/** A killed worker's jobs are taken over after its lock and a check, and the backoff follows. */
+const RECOVERY_TIMEOUT_MS = 90_000
+
+describeOnBackends("with orders in flight", (backend) => {
+  let system: System
+  afterEach(() => system.close())
+
+  it(
+    "a worker that is killed loses and repeats nothing",
+    async () => {
+      system = await startSystem({ backend, workers: 1 })
+      const numbers = await uploadAndWaitForSome(system, ORDERS)
+      system.workers[0]?.kill("SIGKILL")
+      expect(await countFinal(system)).toBeLessThan(ORDERS)
+      await system.addWorker()
+      await expectAllSettledOnce(system, numbers, RECOVERY_TIMEOUT_MS)
+    },
+    RECOVERY_TIMEOUT_MS * 2,
+  )
+
+  it("a worker that is told to stop finishes what it has begun and exits with 0", async () => {
+    system = await startSystem({ backend, workers: 1 })
+    const numbers = await uploadAndWaitForSome(system, ORDERS)
+    expect(await system.workers[0]?.stop()).toBe(0)
+    await system.addWorker()
+    await expectAllSettledOnce(system, numbers)
+  })
+})

@@ -1,0 +1,35 @@
+import { afterEach, expect, it } from "vitest"
+import { describeOnRedis } from "../harness/backends.ts"
+import { countFinal, uploadAndWaitForSome } from "../harness/load.ts"
+import { newNumbers } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { startSystem, type System } from "../harness/system.ts"
+
+const ORDERS = 1_000
+
+describeOnRedis("the loss of Redis", () => {
+  let system: System
+  afterEach(() => system.close())
+
+  it("with everything in it delays orders and loses none", async () => {
+    system = await startSystem({ backend: "redis", workers: 2 })
+    const numbers = await uploadAndWaitForSome(system, ORDERS)
+    await system.redis?.flushAll()
+    expect(await countFinal(system)).toBeLessThan(ORDERS)
+    await expectAllSettledOnce(system, numbers)
+  })
+
+  it("stops no upload; orders settle when it is back, empty", async () => {
+    system = await startSystem({ backend: "redis", workers: 1 })
+    await system.simulator.behave({ autoRegister: true })
+    const anna = await system.register()
+    await system.redis?.kill()
+    const numbers = newNumbers(50)
+    const statuses = await Promise.all(numbers.map((number) => anna.upload(number)))
+    expect(new Set(statuses)).toEqual(new Set([202]))
+    const ready = await fetch(`${system.apiUrl}/readyz`)
+    expect([ready.status, await ready.json()]).toEqual([200, { database: "ok", queue: "degraded" }])
+    await system.redis?.start()
+    await expectAllSettledOnce(system, numbers)
+  })
+})

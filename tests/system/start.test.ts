@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { access, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Customer } from "@gofermart/local-stack/customer.ts"
+import { freePort } from "@gofermart/local-stack/ports.ts"
+import { buildSimulator } from "@gofermart/scoring-simulator/app.ts"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createEmptyDatabase } from "../harness/database.ts"
+import { eventually } from "../harness/eventually.ts"
+import { newLogin, newNumber } from "../harness/numbers.ts"
+
+const program = fileURLToPath(new URL("../../packages/local-stack/src/start.ts", import.meta.url))
+
+describe("start with the three names of the published contract", () => {
+  let folder: string
+  let database: Awaited<ReturnType<typeof createEmptyDatabase>>
+  let simulator: ReturnType<typeof buildSimulator>
+  let scoringUrl: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gofermart-start-"))
+    database = await createEmptyDatabase()
+    simulator = buildSimulator({ behaviour: { autoRegister: true } })
+    scoringUrl = await simulator.listen({ host: "127.0.0.1", port: 0 })
+  })
+  afterEach(async () => {
+    await simulator.close()
+    await database.drop()
+    await rm(folder, { recursive: true })
+  })
+
+  const start = (args: string[], env: Record<string, string>) =>
+    spawn(process.execPath, [program, ...args], {
+      env: { PATH: process.env["PATH"], GOFERMART_DATA: folder, ...env },
+      stdio: "ignore",
+    })
+  const settings = async () => {
+    const address = `127.0.0.1:${await freePort()}`
+    return { address, apiUrl: `http://${address}` }
+  }
+
+  it.each(["environment", "flags"])(
+    "given as %s serves on a new database, embeds nothing and stops on SIGINT",
+    async (way) => {
+      const { address, apiUrl } = await settings()
+      const process =
+        way === "flags"
+          ? start(["-a", address, "-d", database.url, "-r", scoringUrl], {})
+          : start([], {
+              RUN_ADDRESS: address,
+              DATABASE_URI: database.url,
+              ACCRUAL_SYSTEM_ADDRESS: scoringUrl.replace("http://", ""),
+            })
+      const exited = once(process, "exit")
+      await eventually("the API is ready", async () => {
+        const ready = await fetch(`${apiUrl}/readyz`).catch(() => undefined)
+        return ready?.ok
+      })
+      const anna = await Customer.register(apiUrl, newLogin())
+      expect(await anna.upload(newNumber())).toBe(202)
+      await eventually("the order is settled", async () => {
+        const [order] = await anna.orders()
+        return order?.status === "PROCESSED"
+      })
+      await expect(access(join(folder, "postgres"))).rejects.toThrow("ENOENT")
+      await expect(access(join(folder, "logs", "simulator.log"))).rejects.toThrow("ENOENT")
+
+      process.kill("SIGINT")
+      expect(await exited).toEqual([0, null])
+      await expect(fetch(`${apiUrl}/healthz`)).rejects.toThrow("fetch failed")
+    },
+  )
+
+  it("says in words what is wrong with a setting, and leaves nothing running", async () => {
+    const { address } = await settings()
+    const process = start(["-a", address, "-d", "mysql://nowhere", "-r", scoringUrl], {})
+    const [code] = await once(process, "exit")
+    expect(code).toBe(1)
+  })
+})
