@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { migrate } from "@gofermart/shared/db/migrate.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import type { TestProject } from "vitest/node"
 import { findRedisServer } from "./redis.ts"
 
@@ -25,7 +26,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const postgres = await startPostgres(folder)
   await postgres.createDatabase(TEMPLATE_DATABASE)
   await migrate(postgres.url(TEMPLATE_DATABASE))
-  const queue = openAccrualQueue(postgres.url(TEMPLATE_DATABASE))
+  const queue = await openAccrualQueue(
+    postgres.url(TEMPLATE_DATABASE),
+    createLogger("tests", "silent"),
+  )
   await queue.waitUntilReady()
   await queue.close()
   project.provide("postgresUrl", postgres.url("DATABASE"))

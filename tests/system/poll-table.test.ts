@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
@@ -19,6 +20,7 @@ import {
 import { startSystem, type System } from "../harness/system.ts"
 
 const GRACE_MS = 1_500
+const SILENT = createLogger("tests", "silent")
 
 describeOnBackends("the answers of the scoring system", (backend) => {
   let scoring: ScriptedScoring
@@ -97,7 +99,7 @@ describeOnBackends("the answers of the scoring system", (backend) => {
     expect((later.at(-1) ?? 0) - first).toBeGreaterThanOrEqual(GRACE_MS)
     scoring.script(number, order("PROCESSED", "3"))
     const { id } = await system.database.client.order.findUniqueOrThrow({ where: { number } })
-    const queue = openAccrualQueue(system.queueUrl)
+    const queue = await openAccrualQueue(system.queueUrl, SILENT)
     await addPolls(queue, [{ orderId: id, number }])
     await queue.close()
     await eventually("the late verdict", async () => (await viewOf(number))?.accrual === 3)
@@ -150,7 +152,7 @@ describeOnBackends("the answers of the scoring system", (backend) => {
     await polledAtLeast(number, 1)
     const { id } = await system.database.client.order.findUniqueOrThrow({ where: { number } })
     scoring.script(number, order("PROCESSED", "7"))
-    const queue = openAccrualQueue(system.queueUrl)
+    const queue = await openAccrualQueue(system.queueUrl, SILENT)
     const data = { orderId: String(id), number, polls: 0, brokenAnswers: 0 }
     const jobs = Array.from({ length: 10 }, (_, i) => {
       return { name: "poll", data, opts: { jobId: `copy-${number}-${i}` } }

@@ -49,7 +49,7 @@ export async function startPostgres(
     listen_addresses: "127.0.0.1",
     port: String(port),
     unix_socket_directories: "",
-    max_connections: "200",
+    max_connections: "500",
     ...settings,
   }).map(([name, value]) => `-c ${name}='${value}'`)
 

@@ -73,9 +73,31 @@ test("refuses what cannot work with a message that names it", () => {
   expect(refusal("--delay-ms", "soon", "--error-rate", "1.1")).toMatch(
     /SIMULATOR_DELAY_MS must be a whole number.*\n.*SIMULATOR_ERROR_RATE must be a number/,
   )
+  expect(refusal("--delay-ms", "1.5")).toContain("SIMULATOR_DELAY_MS must be")
+  for (const rate of ["-0.1", "1.01", "2", "half", "0,5", "1e-1"]) {
+    expect(refusal(`--error-rate=${rate}`)).toContain("SIMULATOR_ERROR_RATE must be")
+  }
   expect(refusal("--address", "nowhere")).toContain("SIMULATOR_ADDRESS must be host:port")
   expect(refusal("--dealy-ms", "1")).toContain("--dealy-ms")
   expect(refusal("positional")).toContain("positional")
+})
+
+test("a fraction may be written from 0 to 1, and a boolean as true or false only", () => {
+  for (const [rate, errorRate] of [
+    ["0", 0],
+    ["0.0", 0],
+    ["0.05", 0.05],
+    ["1", 1],
+    ["1.0", 1],
+  ] as const) {
+    const env = { SIMULATOR_ERROR_RATE: rate }
+    expect(readConfig([], env)).toMatchObject({ behaviour: { errorRate } })
+  }
+  for (const text of ["yes", "1", "TRUE", "on"]) {
+    expect(() => readConfig([], { SIMULATOR_UNAVAILABLE: text })).toThrow(
+      "SIMULATOR_UNAVAILABLE must be true or false",
+    )
+  }
 })
 
 test("--help tells every flag and variable", () => {

@@ -11,6 +11,12 @@ import { Behaviour } from "./behaviour.ts"
 
 const { properties: switches } = Behaviour
 
+/** A boolean as the environment holds it. */
+const onOrOff = Type.Enum(["true", "false"], {
+  default: "false",
+  description: "true or false",
+})
+
 /** Every setting by the name of its environment variable; `flagName` gives its flag. */
 const Settings = Type.Object({
   SIMULATOR_ADDRESS: Type.String({ default: "127.0.0.1:8091", description: "host:port" }),
@@ -20,9 +26,13 @@ const Settings = Type.Object({
   SIMULATOR_PENDING_ANSWERS: switches.pendingAnswers,
   SIMULATOR_REQUESTS_PER_MINUTE: switches.requestsPerMinute,
   SIMULATOR_WINDOW_MS: switches.windowMs,
-  SIMULATOR_ERROR_RATE: switches.errorRate,
-  SIMULATOR_AUTO_REGISTER: switches.autoRegister,
-  SIMULATOR_UNAVAILABLE: switches.unavailable,
+  SIMULATOR_ERROR_RATE: Type.String({
+    pattern: "^(0(\\.[0-9]+)?|1(\\.0+)?)$",
+    default: "0",
+    description: "a number from 0 to 1",
+  }),
+  SIMULATOR_AUTO_REGISTER: onOrOff,
+  SIMULATOR_UNAVAILABLE: onOrOff,
 })
 type SettingName = keyof typeof Settings.properties
 
@@ -71,9 +81,9 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config | "he
       pendingAnswers: settings.SIMULATOR_PENDING_ANSWERS,
       requestsPerMinute: settings.SIMULATOR_REQUESTS_PER_MINUTE,
       windowMs: settings.SIMULATOR_WINDOW_MS,
-      errorRate: settings.SIMULATOR_ERROR_RATE,
-      autoRegister: settings.SIMULATOR_AUTO_REGISTER,
-      unavailable: settings.SIMULATOR_UNAVAILABLE,
+      errorRate: Number(settings.SIMULATOR_ERROR_RATE),
+      autoRegister: settings.SIMULATOR_AUTO_REGISTER === "true",
+      unavailable: settings.SIMULATOR_UNAVAILABLE === "true",
     },
   }
 }
@@ -100,7 +110,7 @@ export function helpText(): string {
 
 interface SettingOptions {
   description?: string
-  default?: string | number | boolean
+  default?: string | number
 }
 
 /** The flag for SIMULATOR_DELAY_MS is --delay-ms. */
@@ -111,7 +121,7 @@ function flagName(name: SettingName): string {
 function readFlags(args: string[]): Record<string, string | boolean | undefined> {
   const options = Object.fromEntries(
     NAMES.map((name) => {
-      const type = Type.IsBoolean(Settings.properties[name]) ? "boolean" : "string"
+      const type = Settings.properties[name] === onOrOff ? "boolean" : "string"
       return [flagName(name), { type }] as const
     }),
   )

@@ -4,7 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { afterEach, expect, test } from "vitest"
+import { afterEach, expect, test, vi } from "vitest"
+
+// Each test starts processes, perhaps on a busy machine.
+vi.setConfig({ testTimeout: 30_000 })
 
 const MAIN = join(import.meta.dirname, "main.ts")
 const NUMBER = "2377225624"
@@ -18,7 +21,12 @@ afterEach(() => {
 async function startProcess(...flags: string[]): Promise<{ process: ChildProcess; url: string }> {
   const simulator = fork(MAIN, ["--address", "127.0.0.1:0", "--log-level", "silent", ...flags])
   started.push(simulator)
-  const [message] = (await once(simulator, "message")) as [{ ready: boolean; url: string }]
+  // Waiting for word from a process that has ended would only end with the test's time.
+  const ended = once(simulator, "exit").then(([code]) => {
+    throw new Error(`the simulator ended with ${code} before it was ready`)
+  })
+  const ready = once(simulator, "message")
+  const [message] = (await Promise.race([ready, ended])) as [{ ready: boolean; url: string }]
   expect(message.ready).toBe(true)
   return { process: simulator, url: message.url }
 }
@@ -75,13 +83,17 @@ test("with a state file, what it accepted survives a kill -9", async () => {
 
 test("--help explains itself, and a bad setting ends the process with 1 and a reason", async () => {
   const run = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, ...args])
-  expect((await run("--help")).stdout).toContain("--address, or SIMULATOR_ADDRESS")
-  await expect(run("--error-rate", "2")).rejects.toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(/SIMULATOR_ERROR_RATE must be a number from 0 to 1.*\n$/),
-  })
-  await expect(run("--state", MAIN)).rejects.toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining("line 1 of"),
-  })
+  await Promise.all([
+    expect(run("--help")).resolves.toMatchObject({
+      stdout: expect.stringContaining("--address, or SIMULATOR_ADDRESS"),
+    }),
+    expect(run("--error-rate", "2")).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/SIMULATOR_ERROR_RATE must be a number from 0 to 1.*\n$/),
+    }),
+    expect(run("--state", MAIN)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("line 1 of"),
+    }),
+  ])
 })

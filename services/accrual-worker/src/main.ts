@@ -7,7 +7,7 @@ import { readConfig } from "./config.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "./scoring/client.ts"
 import { ScoringPause } from "./scoring/pause.ts"
-import { startWorker } from "./worker.ts"
+import { closeWorker, startWorker } from "./worker.ts"
 
 const config = readConfigOrExit(() => readConfig(process.env))
 const logger = createLogger("accrual-worker", config.logLevel)
@@ -20,8 +20,7 @@ const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
 })
 shutdown.onClose("database", () => database.$disconnect())
 
-const queue = openAccrualQueue(config.queueUrl)
-queue.on("error", (error) => logger.error({ err: error }, "the queue has an error"))
+const queue = await openAccrualQueue(config.queueUrl, logger)
 shutdown.onClose("queue", () => queue.close())
 
 const scoring = openScoringClient(config.scoringUrl, config.scoringTimeoutMs, config.concurrency)
@@ -31,8 +30,8 @@ const pause = new ScoringPause(database, queue, logger)
 pause.watch()
 shutdown.onClose("pause", () => pause.close())
 
-const worker = startWorker(config, { database, scoring, pause, logger })
-shutdown.onClose("worker", () => worker.close())
+const worker = await startWorker(config, { database, scoring, pause, logger })
+shutdown.onClose("worker", () => closeWorker(worker, config.shutdownGraceMs, logger))
 
 const stopRequeue = new AbortController()
 const requeue = requeueOverdue(

@@ -33,7 +33,8 @@ const BROTLI_QUALITY = 4
 export interface AppParts {
   config: Config
   database: Database
-  queue: AccrualQueue
+  /** Pending while the queue's backend is away; nothing but the workers' pace depends on it. */
+  queue: Promise<AccrualQueue>
   logger: Logger
 }
 
@@ -80,7 +81,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const accounts = new Accounts(database)
   const enqueuer = new Enqueuer(queue, logger)
   const intake = new Intake(database, enqueuer, config.leaseMs)
-  app.addHook("onClose", () => enqueuer.idle())
+  app.addHook("onClose", () => enqueuer.close())
 
   healthRoutes(app, database, queue)
   await app.register(async (open) => {

@@ -18,17 +18,19 @@ const database = openDatabase(config.databaseUrl, "gofermart-api", {
 })
 shutdown.onClose("database", () => database.$disconnect())
 
-const queue = openAccrualQueue(config.queueUrl)
-queue.on("error", (error) => logger.error({ err: error }, "the queue has an error"))
-shutdown.onClose("queue", () => queue.close())
-
-const operatorsApp = await buildOperatorsApp(queue, config.operators)
-const operatorsUrl = await operatorsApp.listen(config.operators.address)
-shutdown.onClose("operators", () => operatorsApp.close())
+const queue = openAccrualQueue(config.queueUrl, logger)
+let closeQueue = async () => {}
+shutdown.onClose("queue", () => closeQueue())
 
 const app = await buildApp({ config, database, queue, logger })
 const url = await app.listen(config.address)
 shutdown.onClose("app", () => app.close())
+
+const openedQueue = await queue
+closeQueue = () => openedQueue.close()
+const operatorsApp = await buildOperatorsApp(openedQueue, config.operators)
+const operatorsUrl = await operatorsApp.listen(config.operators.address)
+shutdown.onClose("operators", () => operatorsApp.close())
 
 logger.info({ url, operatorsUrl }, "serving")
 announceReady({ url, operatorsUrl })

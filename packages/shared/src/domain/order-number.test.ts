@@ -67,6 +67,19 @@ describe("an order number", () => {
     expect(parseOrderNumber(text)).toBeUndefined(),
   )
 
+  it("is of ASCII digits whatever other digits would sum up to", () => {
+    const zeros = ["０", "٠", "०", "𝟎"]
+    const numbers = zeros.flatMap((zero) =>
+      Array.from({ length: 1_000 }, (_, i) =>
+        String(i).replaceAll(/\d/g, (digit) =>
+          String.fromCodePoint((zero.codePointAt(0) ?? 0) + Number(digit)),
+        ),
+      ),
+    )
+    expect(numbers).toContain("１８")
+    expect(numbers.filter((number) => parseOrderNumber(number) !== undefined)).toEqual([])
+  })
+
   it("has at most 255 digits", () => {
     const longest = withCheckDigit("7".repeat(ORDER_NUMBER_LENGTH_MAX - 1))
     expect(longest).toHaveLength(255)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { pauseQueue, queuePauseMs } from "@gofermart/shared/queue/backend.ts"
+import { endQueuePause, pauseQueue, queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
@@ -28,6 +28,8 @@ export class ScoringPause {
   #endsAt = 0
   #spread: Promise<void> = Promise.resolve()
   #watching: Promise<void> | undefined
+  /** At the start, because a fleet that was killed during a pause has left it there. */
+  #queueMayBePaused = true
 
   constructor(database: Database, queue: AccrualQueue, logger: Logger) {
     this.#database = database
@@ -81,24 +83,30 @@ export class ScoringPause {
   async #watch(): Promise<void> {
     let nextLookUp = 0
     while (!this.#stopping.signal.aborted) {
+      let knowsFleet = false
       if (performance.now() >= nextLookUp) {
-        await this.#lookUp()
+        knowsFleet = await this.#lookUp()
         nextLookUp = performance.now() + LOOK_UP_INTERVAL_MS
       }
-      if (this.remainingMs() > 0) await this.#guardQueue()
-      const pauseMs = this.remainingMs() > 0 ? GUARD_INTERVAL_MS : LOOK_UP_INTERVAL_MS
-      await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {})
+      const isOn = this.remainingMs() > 0
+      if (isOn) await this.#guardQueue()
+      else if (knowsFleet && this.#queueMayBePaused) await this.#endQueuePause()
+      const intervalMs = isOn ? GUARD_INTERVAL_MS : LOOK_UP_INTERVAL_MS
+      await sleep(intervalMs, undefined, { signal: this.#stopping.signal }).catch(() => {})
     }
   }
 
-  async #lookUp(): Promise<void> {
+  /** Whether the database told what the fleet's pause is. */
+  async #lookUp(): Promise<boolean> {
     try {
       const [row] = await this.#database.$queryRaw<{ ms: number }[]>`
         SELECT (extract(epoch FROM paused_until - clock_timestamp()) * 1000)::float8 AS ms
           FROM scoring_pause WHERE paused_until > clock_timestamp()`
       this.#adopt(row?.ms ?? 0)
+      return true
     } catch (error) {
       this.#logger.debug({ err: error }, "the pause could not be looked up")
+      return false
     }
   }
 
@@ -107,11 +115,21 @@ export class ScoringPause {
   }
 
   async #guardQueue(): Promise<void> {
+    this.#queueMayBePaused = true
     try {
       const missingMs = this.remainingMs() - (await queuePauseMs(this.#queue))
       if (missingMs > TOLERANCE_MS) await pauseQueue(this.#queue, this.remainingMs())
     } catch (error) {
       this.#logger.warn({ err: error }, "the queue could not be paused")
+    }
+  }
+
+  async #endQueuePause(): Promise<void> {
+    try {
+      await endQueuePause(this.#queue)
+      this.#queueMayBePaused = false
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the queue's pause could not be taken away")
     }
   }
 }

@@ -9,12 +9,16 @@ const DEADLINE_MS = 2_000
  * `/healthz`: the process is alive. `/readyz`: the database answers; a lost queue is said and does
  * not count, since uploads go on without it.
  */
-export function healthRoutes(app: FastifyInstance, database: Database, queue: AccrualQueue): void {
+export function healthRoutes(
+  app: FastifyInstance,
+  database: Database,
+  queue: Promise<AccrualQueue>,
+): void {
   app.get("/healthz", () => ({ status: "alive" }))
   app.get("/readyz", async (_request, reply) => {
     const [databaseAnswers, queueAnswers] = await Promise.all([
       answersInTime(database.$queryRaw`SELECT FROM users LIMIT 1`),
-      answersInTime(queuePauseMs(queue)),
+      answersInTime(queue.then(queuePauseMs)),
     ])
     return reply.code(databaseAnswers ? 200 : 503).send({
       database: databaseAnswers ? "ok" : "unavailable",

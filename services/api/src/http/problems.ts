@@ -78,11 +78,13 @@ export function sendProblem(reply: FastifyReply, code: ProblemCode, detail?: str
   const problem = describeProblem(code, { id: request.id, path }, detail)
   if (problem.status === 503) reply.header("retry-after", RETRY_AFTER_S)
   if (code === "unauthenticated") reply.header("www-authenticate", "Bearer")
-  return reply
-    .code(problem.status)
-    // Errors that come up before a route is known pass no hook that would set it.
-    .header("x-request-id", request.id)
-    .type(PROBLEM_TYPE)
-    .serializer((payload: unknown) => JSON.stringify(payload))
-    .send(problem)
+  return (
+    reply
+      .code(problem.status)
+      // Errors that come up before a route is known pass no hook that would set it.
+      .header("x-request-id", request.id)
+      .type(PROBLEM_TYPE)
+      .serializer((payload: unknown) => JSON.stringify(payload))
+      .send(problem)
+  )
 }

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { type AccrualQueue, type OrderToPoll, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
 /** Orders held for a queue that is slow or away; more are left to requeue. */
 const ORDERS_HELD_MAX = 20_000
+
+/** What a queue that is away has not taken by then is left to requeue. */
+const CLOSE_TIMEOUT_MS = 2_000
 
 /**
  * Hands accepted orders to the workers without making anybody wait.
@@ -11,12 +15,12 @@ const ORDERS_HELD_MAX = 20_000
  * workers' requeue. So a queue that is down or silent neither fails nor delays an upload.
  */
 export class Enqueuer {
-  readonly #queue: AccrualQueue
+  readonly #queue: Promise<AccrualQueue>
   readonly #logger: Logger
   #held = 0
   #underWay = new Set<Promise<void>>()
 
-  constructor(queue: AccrualQueue, logger: Logger) {
+  constructor(queue: Promise<AccrualQueue>, logger: Logger) {
     this.#queue = queue
     this.#logger = logger
   }
@@ -34,14 +38,15 @@ export class Enqueuer {
     this.#underWay.add(adding)
   }
 
-  /** Resolves when the queue has what it was given. It may never, while the queue is away. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#underWay)
+  /** Resolves when the queue has what it was given, or has had its time. */
+  async close(): Promise<void> {
+    const timeout = sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })
+    await Promise.race([Promise.all(this.#underWay), timeout])
   }
 
   async #add(orders: OrderToPoll[]): Promise<void> {
     try {
-      await addPolls(this.#queue, orders)
+      await addPolls(await this.#queue, orders)
     } catch (error) {
       this.#logger.warn({ err: error, orders: orders.length }, "not enqueued; requeue takes over")
     }

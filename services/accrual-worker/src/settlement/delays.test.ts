@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest"
+import { backoffMs, unknownOrderDelayMs } from "./delays.ts"
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** Chance at its least, in the middle, and at its most: `Math.random` stays below 1. */
+const LEAST = () => 0
+const MIDDLE = () => 0.5
+const MOST = () => 1 - 2 ** -53
+
+describe("the backoff", () => {
+  it.each([
+    [0, 1_000],
+    [1, 2_000],
+    [2, 4_000],
+    [3, 8_000],
+    [4, 16_000],
+    [5, 32_000],
+    [6, 60_000],
+    [7, 60_000],
+    [100, 60_000],
+    [1_000_000, 60_000],
+  ])("after %d polls is %d ms", (polls, ms) => {
+    expect(backoffMs(polls, MIDDLE)).toBe(ms)
+  })
+
+  it("varies by a fifth to both sides, and no more", () => {
+    for (const [polls, least, most] of [
+      [0, 800, 1_200],
+      [3, 6_400, 9_600],
+      [9, 48_000, 72_000],
+    ] as const) {
+      expect(backoffMs(polls, LEAST)).toBe(least)
+      expect(backoffMs(polls, MOST)).toBe(most)
+    }
+  })
+
+  it("spreads the orders of one moment over the whole width of the jitter", () => {
+    const delays = Array.from({ length: 101 }, (_, i) => backoffMs(6, () => i / 101))
+    expect(new Set(delays).size).toBe(101)
+    expect(delays).toEqual(delays.toSorted((a, b) => a - b))
+  })
+
+  it("is a whole number of milliseconds, as the queue wants it", () => {
+    for (let polls = 0; polls < 10; polls++) {
+      expect(backoffMs(polls, () => Math.SQRT1_2)).toSatisfy(Number.isInteger)
+    }
+  })
+})
+
+describe("the delay of an unknown order", () => {
+  const delay = (ageMs: number, random = MIDDLE) =>
+    unknownOrderDelayMs({ ageMs, unknownMs: 0, graceMs: 100 * DAY_MS }, random)
+
+  it.each([
+    ["just uploaded", 0, 1_000],
+    ["4 s old", 4_000, 1_000],
+    ["8 s old", 8_000, 2_000],
+    ["a minute old", 60_000, 15_000],
+    ["an hour old", HOUR_MS, HOUR_MS / 4],
+    ["4 h old", 4 * HOUR_MS, HOUR_MS],
+    ["a day old", DAY_MS, HOUR_MS],
+    ["a year old", 365 * DAY_MS, HOUR_MS],
+  ])("that is %s is a quarter of its age, from 1 s to 1 h", (_, ageMs, ms) => {
+    expect(delay(ageMs)).toBe(ms)
+  })
+
+  it("varies by a fifth to both sides, and no more", () => {
+    expect(delay(60_000, LEAST)).toBe(12_000)
+    expect(delay(60_000, MOST)).toBe(18_000)
+  })
+
+  it("is cut so that the last poll comes right after the end of the grace time", () => {
+    const order = { ageMs: DAY_MS, unknownMs: DAY_MS - 60_000, graceMs: DAY_MS }
+    for (const random of [LEAST, MIDDLE, MOST]) {
+      expect(unknownOrderDelayMs(order, random)).toBeGreaterThan(60_000)
+      expect(unknownOrderDelayMs(order, random)).toBeLessThanOrEqual(60_100)
+    }
+  })
+
+  it("is short, and not negative, once the grace time is over", () => {
+    const order = { ageMs: 2 * DAY_MS, unknownMs: 2 * DAY_MS, graceMs: DAY_MS }
+    expect(unknownOrderDelayMs(order, MOST)).toBeGreaterThan(0)
+    expect(unknownOrderDelayMs(order, MOST)).toBeLessThanOrEqual(100)
+    expect(unknownOrderDelayMs({ ...order, graceMs: 0 }, LEAST)).toBeGreaterThan(0)
+  })
+
+  it("never leads much past the end of the grace time, however old the order is", () => {
+    for (const graceMs of [0, 1_000, 3_000, 60_000, DAY_MS]) {
+      for (let unknownMs = 0; unknownMs <= graceMs; unknownMs += graceMs / 50 + 1) {
+        for (const ageMs of [unknownMs, unknownMs + HOUR_MS, unknownMs + 30 * DAY_MS]) {
+          const next = unknownMs + unknownOrderDelayMs({ ageMs, unknownMs, graceMs }, MOST)
+          expect(next).toBeGreaterThan(unknownMs)
+          expect(next).toBeLessThanOrEqual(graceMs + 100)
+        }
+      }
+    }
+  })
+
+  it.each([
+    ["three seconds", 3_000, 10],
+    ["24 hours", DAY_MS, 100],
+  ])("asks a bounded number of times in a grace time of %s", (_, graceMs, pollsMax) => {
+    for (const random of [LEAST, MIDDLE, MOST]) {
+      let polls = 0
+      let unknownMs = 0
+      for (; unknownMs < graceMs && polls <= pollsMax; polls++) {
+        unknownMs += unknownOrderDelayMs({ ageMs: unknownMs, unknownMs, graceMs }, random)
+      }
+      expect(polls).toBeLessThanOrEqual(pollsMax)
+      expect(unknownMs).toBeLessThanOrEqual(graceMs + 100)
+    }
+  })
+})
