@@ -48,9 +48,9 @@ export function json(text: string, headers: Record<string, string> = {}): Reply 
   }
 }
 
-export function order(status: string, accrual?: string): Reply {
+export function order(stands: string, accrual?: string): Reply {
   const more = accrual === undefined ? "" : `,"accrual":${accrual}`
-  return json(`{"order":"ORDER","status":"${status}"${more}}`)
+  return json(`{"order":"ORDER","status":"${stands}"${more}}`)
 }
 
 export function status(code: number, headers: Record<string, string> = {}): Reply {

@@ -110,7 +110,7 @@ function randomNumber(): OrderNumber {
 
 async function withBar(
   what: string,
-  total: number,
+  steps: number,
   work: (step: () => void, show: (done: number) => void) => Promise<void>,
 ): Promise<void> {
   const bar = new SingleBar({
@@ -118,7 +118,7 @@ async function withBar(
     noTTYOutput: true,
     notTTYSchedule: 1_000,
   })
-  bar.start(total, 0)
+  bar.start(steps, 0)
   try {
     await work(
       () => bar.increment(),

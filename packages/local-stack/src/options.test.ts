@@ -122,9 +122,13 @@ describe("the number of workers", () => {
     expect(() => read("", { WORKERS: workers })).toThrow(RangeError)
   })
 
-  it("cannot be negative or empty", () => {
+  it("cannot be negative", () => {
     expect(() => readOptions(["--workers=-1"], {})).toThrow(RangeError)
-    expect(() => readOptions(["--workers="], {})).toThrow(RangeError)
+  })
+
+  it("counts as not given when empty, as every option does", () => {
+    const options = readOptions(["--workers=", "--database=", "--address="], {})
+    expect(options).toMatchObject({ workers: 1, databaseUrl: undefined, address: "127.0.0.1:8080" })
   })
 })
 

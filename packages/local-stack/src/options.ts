@@ -40,14 +40,15 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOption
     },
   })
   if (values.help === true) return undefined
-  const workers = Number(values.workers ?? given(env["WORKERS"]) ?? 1)
-  if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
+  const workersText = given(values.workers) ?? given(env["WORKERS"]) ?? "1"
+  const workers = /^[0-9]+$/.test(workersText) ? Number(workersText) : Number.NaN
+  if (Number.isNaN(workers) || workers < 1 || workers > WORKERS_MAX) {
     throw new RangeError(`The number of workers must be from 1 to ${WORKERS_MAX}.`)
   }
   return {
-    address: values.address ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
-    databaseUrl: values.database ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
-    queueUrl: values.queue ?? given(env["QUEUE_URL"]),
+    address: given(values.address) ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
+    databaseUrl: given(values.database) ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
+    queueUrl: given(values.queue) ?? given(env["QUEUE_URL"]),
     scoringUrl: values.scoring ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
     workers,
   }

@@ -1,5 +1,6 @@
 import { Type } from "typebox"
 import {
+  ConfigError,
   databaseUrl,
   duration,
   logLevel,
@@ -15,7 +16,7 @@ const Schema = Type.Object({
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 5),
   QUEUE_URL: Type.Optional(queueUrl),
   SCORING_URL: Type.String({
-    pattern: "^(https?://)?[^/\\s]+(/.*)?$",
+    pattern: "^(https?://)?(\\[[0-9a-fA-F:.]+\\]|[^/\\s:@]+)(:[0-9]{1,5})?(/\\S*)?$",
     description: "the scoring system's address, such as http://scoring:8080",
   }),
   SCORING_TIMEOUT: duration("10s"),
@@ -33,6 +34,10 @@ export type Config = ReturnType<typeof readConfig>
 /** Reads the worker's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readEnv(Schema, withContractNames(env))
+  const lease = { minMs: toMs(read.REQUEUE_LEASE_MIN), maxMs: toMs(read.REQUEUE_LEASE_MAX) }
+  if (lease.minMs > lease.maxMs) {
+    throw new ConfigError("REQUEUE_LEASE_MIN must not be longer than REQUEUE_LEASE_MAX.")
+  }
   const hasScheme = /^https?:\/\//.test(read.SCORING_URL)
   return {
     databaseUrl: read.DATABASE_URL,
@@ -43,7 +48,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     graceMs: toMs(read.SCORING_UNREGISTERED_GRACE),
     concurrency: read.WORKER_CONCURRENCY,
     requeueIntervalMs: toMs(read.REQUEUE_INTERVAL),
-    lease: { minMs: toMs(read.REQUEUE_LEASE_MIN), maxMs: toMs(read.REQUEUE_LEASE_MAX) },
+    lease,
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
   }

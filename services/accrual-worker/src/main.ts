@@ -7,7 +7,7 @@ import { readConfig } from "./config.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "./scoring/client.ts"
 import { ScoringPause } from "./scoring/pause.ts"
-import { closeWorker, startWorker } from "./worker.ts"
+import { startWorker } from "./worker.ts"
 
 const config = readConfigOrExit(() => readConfig(process.env))
 const logger = createLogger("accrual-worker", config.logLevel)
@@ -31,7 +31,7 @@ pause.watch()
 shutdown.onClose("pause", () => pause.close())
 
 const worker = await startWorker(config, { database, scoring, pause, logger })
-shutdown.onClose("worker", () => closeWorker(worker, config.shutdownGraceMs, logger))
+shutdown.onClose("worker", () => worker.close(), shutdown.longStepMs)
 
 const stopRequeue = new AbortController()
 const requeue = requeueOverdue(

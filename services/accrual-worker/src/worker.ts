@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { isItemFault } from "@gofermart/shared/ledger/repeat.ts"
 import {
@@ -23,12 +22,10 @@ const LOCK_MS = 10_000
 const STALLED_CHECK_INTERVAL_MS = 10_000
 /** Orders are idempotent to settle: a job may be recovered any number of times. */
 const RECOVERIES_MAX = 1_000_000_000
-/** The rest is for the parts that close after the worker. */
-const CLOSE_PART_OF_GRACE = 0.75
 /** How soon after an error of the backend the next command is tried. */
 const BACKEND_RETRY_DELAY_MS = 1_000
 
-/** Starts taking jobs. */
+/** Starts taking jobs. Closing it waits for the polls under way. */
 export async function startWorker(
   config: Config,
   parts: { database: Database; scoring: ScoringClient; pause: ScoringPause; logger: Logger },
@@ -60,18 +57,4 @@ export async function startWorker(
   worker.on("failed", (job, error) => logger.error({ jobId: job?.id, err: error }, "a job failed"))
   worker.on("stalled", (jobId) => logger.warn({ jobId }, "a job was taken over"))
   return worker
-}
-
-/**
- * Takes no further jobs and waits for the polls under way, for at most a part of the grace time: a
- * queue that is away would keep it waiting. What is not finished then is done again by others.
- */
-export async function closeWorker(
-  worker: AccrualWorker,
-  graceMs: number,
-  logger: Logger,
-): Promise<void> {
-  const late = sleep(graceMs * CLOSE_PART_OF_GRACE, "late", { ref: false })
-  const ended = await Promise.race([worker.close(), late])
-  if (ended === "late") logger.warn("the queue is away: polls under way are left to other workers")
 }

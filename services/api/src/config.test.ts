@@ -107,9 +107,9 @@ describe("the API's settings", () => {
   it.each(["nowhere", "8080", "localhost:99999", "http://localhost:8080/api"])(
     "are refused with an address such as %s, by its variable's name",
     (address) => {
-      expect(refusal({ ...REQUIRED, RUN_ADDRESS: address })).toMatch(/^RUN_ADDRESS must be/m)
+      expect(refusal({ ...REQUIRED, RUN_ADDRESS: address })).toMatch(/^ *RUN_ADDRESS must be/m)
       expect(refusal({ ...REQUIRED, OPERATORS_ADDRESS: address })).toMatch(
-        /^OPERATORS_ADDRESS must be/m,
+        /^ *OPERATORS_ADDRESS must be/m,
       )
     },
   )

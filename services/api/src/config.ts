@@ -3,6 +3,7 @@ import {
   ConfigError,
   databaseUrl,
   duration,
+  listenAddress,
   logLevel,
   parseAddress,
   queueUrl,
@@ -14,18 +15,19 @@ import {
 } from "@gofermart/shared/runtime/env.ts"
 import { parseKeys } from "./auth/tokens.ts"
 
-const address = { description: "an address host:port, or :port for every interface" }
-
 const Schema = Type.Object({
-  RUN_ADDRESS: Type.String({ default: "127.0.0.1:8080", ...address }),
+  RUN_ADDRESS: listenAddress("127.0.0.1:8080"),
   DATABASE_URL: databaseUrl,
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 10),
   QUEUE_URL: Type.Optional(queueUrl),
-  AUTH_KEYS: Type.String({
-    pattern: "^[\\w-]+:[\\w-]{43,}(,[\\w-]+:[\\w-]{43,})*$",
-    description:
-      "signing keys as id:key,id:key with keys of at least 32 bytes in base64url; the first one signs",
-  }),
+  AUTH_KEYS: Type.Refine(
+    Type.String({
+      pattern: "^[\\w-]+:[\\w-]{43,}(,[\\w-]+:[\\w-]{43,})*$",
+      description:
+        "signing keys as id:key,id:key with different ids and keys of at least 32 bytes in base64url; the first one signs",
+    }),
+    (given) => parseKeys(given).byId.size === given.split(",").length,
+  ),
   TOKEN_LIFETIME: duration("24h"),
   PASSWORD_LENGTH_MIN: wholeNumber(1, 64, 8),
   WITHDRAWAL_ORDERS: Type.Enum(["any", "owned"], {
@@ -35,7 +37,7 @@ const Schema = Type.Object({
   TRUSTED_PROXIES: Type.Optional(
     Type.String({ description: "addresses or CIDR ranges of proxies, with commas between them" }),
   ),
-  OPERATORS_ADDRESS: Type.String({ default: "127.0.0.1:8090", ...address }),
+  OPERATORS_ADDRESS: listenAddress("127.0.0.1:8090"),
   OPERATORS_LOGIN: Type.String({ default: "operator", description: "a login" }),
   OPERATORS_PASSWORD: Type.Optional(
     Type.String({ minLength: 12, description: "a password of at least 12 characters" }),
@@ -45,19 +47,19 @@ const Schema = Type.Object({
   LOG_LEVEL: logLevel,
 })
 
-export type Config = Awaited<ReturnType<typeof readConfig>>
+export type Config = ReturnType<typeof readConfig>
 
 /** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readEnv(Schema, withContractNames(env))
-  const operatorsAddress = readAddress("OPERATORS_ADDRESS", read.OPERATORS_ADDRESS)
+  const operatorsAddress = readAddress(read.OPERATORS_ADDRESS)
   if (read.OPERATORS_PASSWORD === undefined && !isLoopback(operatorsAddress)) {
     throw new ConfigError(
       "OPERATORS_ADDRESS is not on the loopback interface: OPERATORS_PASSWORD must be set.",
     )
   }
   return {
-    address: readAddress("RUN_ADDRESS", read.RUN_ADDRESS),
+    address: readAddress(read.RUN_ADDRESS),
     databaseUrl: read.DATABASE_URL,
     databaseConnectionsMax: read.DATABASE_CONNECTIONS_MAX,
     queueUrl: read.QUEUE_URL ?? read.DATABASE_URL,
@@ -65,7 +67,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     tokenLifetimeMs: toMs(read.TOKEN_LIFETIME),
     passwordLengthMin: read.PASSWORD_LENGTH_MIN,
     withdrawOwnedOnly: read.WITHDRAWAL_ORDERS === "owned",
-    trustedProxies: read.TRUSTED_PROXIES?.split(",").map((proxy) => proxy.trim()) ?? [],
+    trustedProxies: (read.TRUSTED_PROXIES ?? "")
+      .split(",")
+      .map((proxy) => proxy.trim())
+      .filter((proxy) => proxy !== ""),
     operators: {
       address: operatorsAddress,
       login: read.OPERATORS_LOGIN,
@@ -77,12 +82,11 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   }
 }
 
-function readAddress(name: string, text: string): Address {
-  const parsed = parseAddress(text)
-  if (parsed === undefined) {
-    throw new ConfigError(`${name} must be ${address.description}.`)
-  }
-  return parsed
+/** The schema has checked the text. */
+function readAddress(text: string): Address {
+  const address = parseAddress(text)
+  if (address === undefined) throw new ConfigError("An address is not usable.")
+  return address
 }
 
 function isLoopback({ host }: Address): boolean {

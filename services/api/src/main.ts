@@ -24,7 +24,7 @@ shutdown.onClose("queue", () => closeQueue())
 
 const app = await buildApp({ config, database, queue, logger })
 const url = await app.listen(config.address)
-shutdown.onClose("app", () => app.close())
+shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
 
 const openedQueue = await queue
 closeQueue = () => openedQueue.close()

@@ -19,6 +19,7 @@ export type DatabaseFault =
 // SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const FAULT_BY_SQLSTATE: Record<string, DatabaseFault> = {
   "25006": "unavailable", // read-only: a standby
+  "25P03": "connection_lost", // idle in a transaction for too long
   "40001": "conflict",
   "40P01": "conflict",
   "55P03": "locked",
@@ -26,6 +27,8 @@ const FAULT_BY_SQLSTATE: Record<string, DatabaseFault> = {
   "57P01": "connection_lost",
   "57P02": "connection_lost",
   "57P03": "unavailable", // starting up or shutting down
+  "57P04": "connection_lost",
+  "57P05": "connection_lost",
 }
 const FAULT_BY_CLASS: Record<string, DatabaseFault> = {
   "08": "connection_lost",

@@ -47,13 +47,13 @@ export function addPoints(a: Points, b: Points): Points {
  * than two decimals, or is too large to be exact.
  */
 export function pointsFromNumber(value: number): Points | undefined {
-  // The shortest text of a double is what the client wrote, for every amount of up to 15 digits.
+  // The shortest text of a double is what the client wrote, up to 2^46 points (70 trillion).
   return readDecimal(String(value), "exact")
 }
 
 /**
- * Reads an amount from a JSON number's source text, rounded half up to two decimals: 72.995
- * becomes 73.00, which the double 72.995 (a little less) would not. Undefined when the text is not
+ * Reads an amount from a JSON number's source text, rounded half up to two decimals: 1.005
+ * becomes 1.01, which the double 1.005 (a little less) would not. Undefined when the text is not
  * a plain non-negative number, or is too large to be exact.
  */
 export function roundToPoints(source: string): Points | undefined {
@@ -62,13 +62,14 @@ export function roundToPoints(source: string): Points | undefined {
 
 function readDecimal(source: string, rounding: "exact" | "half-up"): Points | undefined {
   if (source.length > DECIMAL_LENGTH_MAX) return undefined
-  const match = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source)
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source)
   if (match === null) return undefined
-  const [, whole = "", fraction = "", exponent = "0"] = match
+  const [, sign = "", whole = "", fraction = "", exponent = "0"] = match
   if (exponent.length > EXPONENT_DIGITS_MAX + 1) return undefined
 
   const digits = BigInt(whole + fraction)
   if (digits === 0n) return NO_POINTS
+  if (sign === "-") return undefined
   // The amount is digits × 10^shift hundredths.
   const shift = Number(exponent) - fraction.length + DECIMALS
   if (shift > String(POINTS_MAX).length) return undefined

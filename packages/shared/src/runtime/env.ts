@@ -54,13 +54,20 @@ const MS_BY_UNIT: Record<string, number> = {
   d: 86_400_000,
 }
 
-/** A length of time with its unit, such as 500ms, 30s, 10m, 24h or 7d; read it with `toMs`. */
+/** The longest time a timer of Node's holds is 2^31 − 1 ms, almost 25 days. */
+const DURATION_MAX_MS = 24 * 86_400_000
+
+/**
+ * A length of time with its unit, such as 500ms, 30s, 10m, 24h or 7d, from 1 ms to 24 days; read it
+ * with `toMs`.
+ */
 export function duration(defaultValue: string) {
-  return Type.String({
+  const text = Type.String({
     pattern: "^[0-9]{1,9}(ms|s|m|h|d)$",
     default: defaultValue,
-    description: "a length of time such as 500ms, 30s, 10m or 24h",
+    description: "a length of time such as 500ms, 30s, 10m or 24h, of at most 24d",
   })
+  return Type.Refine(text, (given) => toMs(given) >= 1 && toMs(given) <= DURATION_MAX_MS)
 }
 
 /** The milliseconds of a checked `duration`. */
@@ -90,8 +97,8 @@ export const logLevel = Type.Enum(["fatal", "error", "warn", "info", "debug", "t
 export function withContractNames(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {
     ...env,
-    DATABASE_URL: env["DATABASE_URL"] ?? env["DATABASE_URI"],
-    SCORING_URL: env["SCORING_URL"] ?? env["ACCRUAL_SYSTEM_ADDRESS"],
+    DATABASE_URL: env["DATABASE_URL"] || env["DATABASE_URI"],
+    SCORING_URL: env["SCORING_URL"] || env["ACCRUAL_SYSTEM_ADDRESS"],
   }
 }
 
@@ -100,12 +107,24 @@ export interface Address {
   port: number
 }
 
+const ADDRESS = /^(?:https?:\/\/)?(\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]|[^:/\s[\]]*):(\d{1,5})\/?$/
+const PORT_MAX = 65_535
+
+/** An address to listen on; read it with `parseAddress`. */
+export function listenAddress(defaultValue: string) {
+  const text = Type.String({
+    default: defaultValue,
+    description: "an address host:port, or :port for every interface",
+  })
+  return Type.Refine(text, (given) => parseAddress(given) !== undefined)
+}
+
 /** Reads `host:port`, `:port` (every interface) or `[v6]:port`; undefined when it is none. */
 export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:https?:\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/\s]*):(\d{1,5})\/?$/.exec(text)
+  const match = ADDRESS.exec(text)
   if (match === null) return undefined
   const [, host = "", port = ""] = match
-  if (Number(port) > 65_535) return undefined
+  if (Number(port) > PORT_MAX) return undefined
   return { host: host === "" ? "::" : host.replace(/^\[|\]$/g, ""), port: Number(port) }
 }
 

@@ -1,17 +1,25 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "./logger.ts"
 
 interface Step {
   name: string
   close: () => unknown
+  limitMs: number
 }
+
+/** For a step that only closes connections. */
+const SHORT_STEP_MS = 1_000
+/** The part of the grace time for the one step that finishes work under way. */
+const LONG_STEP_PART = 0.7
 
 /**
  * Ends a process in order: whoever opens a resource registers its close beside it, and they run
  * last opened, first closed.
  *
  * It starts on SIGTERM, SIGINT, or when the parent that holds our IPC channel is gone, and ends
- * with exit code 0. When it takes longer than `graceMs`, the process exits with 1 instead of
- * hanging: every promise of this system survives that.
+ * with exit code 0. A step that does not end in its time, because what it talks to is away, is
+ * left behind; should all of it take longer than `graceMs`, the process exits with 1 instead of
+ * hanging. Every promise of this system survives that.
  */
 export class Shutdown {
   readonly #steps: Step[] = []
@@ -27,8 +35,13 @@ export class Shutdown {
     process.once("disconnect", () => this.begin("the parent process is gone"))
   }
 
-  onClose(name: string, close: () => unknown): void {
-    this.#steps.push({ name, close })
+  onClose(name: string, close: () => unknown, limitMs = SHORT_STEP_MS): void {
+    this.#steps.push({ name, close, limitMs })
+  }
+
+  /** The limit for the step that finishes work under way, in milliseconds. */
+  get longStepMs(): number {
+    return this.#graceMs * LONG_STEP_PART
   }
 
   begin(reason: string): void {
@@ -43,9 +56,11 @@ export class Shutdown {
   }
 
   async #run(): Promise<void> {
-    for (const { name, close } of this.#steps.toReversed()) {
+    for (const { name, close, limitMs } of this.#steps.toReversed()) {
       try {
-        await close()
+        const late = sleep(limitMs, "late", { ref: false })
+        const outcome = await Promise.race([close(), late])
+        if (outcome === "late") this.#logger.warn({ step: name, limitMs }, "left unfinished")
       } catch (error) {
         this.#logger.error({ err: error, step: name }, "a step of the shutdown failed")
       }

@@ -39,7 +39,7 @@ export function readAnswer(number: OrderNumber, response: ScoringResponse, now: 
 
 function readOrder(number: OrderNumber, response: ScoringResponse): Answer {
   if (response.contentEncoding !== undefined) return broken("the body is compressed, unasked")
-  if (!/^application\/json\b/i.test(response.contentType ?? "")) {
+  if (!/^application\/json\s*(;|$)/i.test(response.contentType ?? "")) {
     return broken("the body is not declared as JSON")
   }
   const order = parseKeepingNumbers(response.body)
@@ -89,7 +89,11 @@ function parseKeepingNumbers(body: string): Record<string, unknown> | undefined 
     const parsed: unknown = JSON.parse(body, (_key, value, context?: { source?: string }) =>
       typeof value === "number" ? new NumberSource(context?.source ?? "") : value,
     )
-    const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)
+    const isObject =
+      typeof parsed === "object" &&
+      parsed !== null &&
+      !Array.isArray(parsed) &&
+      !(parsed instanceof NumberSource)
     return isObject ? (parsed as Record<string, unknown>) : undefined
   } catch {
     return undefined

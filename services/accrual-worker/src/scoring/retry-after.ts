@@ -10,7 +10,15 @@ const PAUSE_MAX_MS = 10 * 60_000
  */
 export function readRetryAfter(header: string | undefined, now: Date): number {
   const text = header?.trim() ?? ""
-  const ms = /^-?[0-9]+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now.getTime()
+  const ms = /^-?[0-9]+$/.test(text) ? Number(text) * 1_000 : parseDate(text) - now.getTime()
   if (Number.isNaN(ms)) return PAUSE_DEFAULT_MS
   return Math.min(Math.max(ms, PAUSE_MIN_MS), PAUSE_MAX_MS)
+}
+
+/** The two forms of RFC 9110, section 5.6.7, that name their zone. */
+const HTTP_DATE = /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/
+
+// `Date.parse` alone makes a date of "tomorrow at 5".
+function parseDate(text: string): number {
+  return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }

@@ -11,7 +11,7 @@ const AFTER_GRACE_MS = 50
 
 /** Milliseconds until the poll after `polls` of them: 1 s, 2 s, 4 s … 60 s, with jitter. */
 export function backoffMs(polls: number, random: () => number): number {
-  return jittered(Math.min(BACKOFF_FIRST_MS * 2 ** polls, BACKOFF_MAX_MS), random)
+  return jittered(BACKOFF_FIRST_MS * 2 ** polls, BACKOFF_MAX_MS, random)
 }
 
 /**
@@ -22,12 +22,13 @@ export function unknownOrderDelayMs(
   order: { ageMs: number; unknownMs: number; graceMs: number },
   random: () => number,
 ): number {
-  const byAge = order.ageMs * UNKNOWN_DELAY_PER_AGE
-  const delay = Math.min(Math.max(byAge, UNKNOWN_DELAY_MIN_MS), UNKNOWN_DELAY_MAX_MS)
+  const byAge = Math.max(order.ageMs * UNKNOWN_DELAY_PER_AGE, UNKNOWN_DELAY_MIN_MS)
   const graceLeft = Math.max(0, order.graceMs - order.unknownMs) + AFTER_GRACE_MS
-  return Math.min(jittered(delay, random), graceLeft)
+  return Math.min(jittered(byAge, UNKNOWN_DELAY_MAX_MS, random), graceLeft)
 }
 
-function jittered(ms: number, random: () => number): number {
-  return Math.round(ms * (1 - JITTER + 2 * JITTER * random()))
+/** Long delays vary below `maxMs`: cut there, they would all be the same. */
+function jittered(ms: number, maxMs: number, random: () => number): number {
+  const middle = Math.min(ms, maxMs / (1 + JITTER))
+  return Math.round(middle * (1 - JITTER + 2 * JITTER * random()))
 }

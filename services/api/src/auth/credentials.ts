@@ -24,9 +24,8 @@ export function readCredentials(
   if (loginLength < 1 || loginLength > LOGIN_LENGTH_MAX) {
     return `The login must have 1 to ${LOGIN_LENGTH_MAX} characters.`
   }
-  if (/\p{Cc}/u.test(login) || !login.isWellFormed()) {
-    return "The login must not hold control characters."
-  }
+  if (/\p{Cc}/u.test(given.login)) return "The login must not hold control characters."
+  if (!login.isWellFormed()) return "The login must be well-formed Unicode."
   const passwordLength = [...given.password].length
   if (passwordLength < passwordLengthMin || passwordLength > PASSWORD_LENGTH_MAX) {
     return `The password must have ${passwordLengthMin} to ${PASSWORD_LENGTH_MAX} characters.`
