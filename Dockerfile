@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-#
 # One image for every process of the system; docker-compose.yml says which one a container runs.
 #
 # Node 26 runs the TypeScript sources as they are, so nothing is compiled. Node refuses to strip
@@ -36,7 +34,7 @@ WORKDIR /app
 # Root owns every file: the processes cannot change what they run.
 COPY --from=production /app ./
 COPY --from=generated /app/packages/shared/src/db/generated packages/shared/src/db/generated
-# A volume mounted here takes over this owner.
+# An empty volume mounted here takes over this owner.
 RUN install -d -o node -g node -m 0700 /var/lib/scoring-simulator
 USER node
 # The exec form makes Node process 1, so that SIGTERM reaches it.

@@ -1,4 +1,6 @@
 import { randomInt } from "node:crypto"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import {
   logsFolder,
@@ -71,7 +73,7 @@ async function greet(options: StartOptions, stack: Stack): Promise<void> {
   const number = withCheckDigit(String(randomInt(1e11, 1e12)))
   if (scoring !== "") await announceOrder(stack.scoringUrl, number)
   const login = `anna-${randomInt(1e6)}`
-  const cookies = "/tmp/gofermart-cookies"
+  const cookies = join(tmpdir(), `gofermart-${login}`)
   say(`
 Gofermart is running.
 

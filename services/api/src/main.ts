@@ -1,4 +1,4 @@
-import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
@@ -13,8 +13,7 @@ const shutdown = new Shutdown(logger, config.shutdownGraceMs)
 
 const database = openDatabase(config.databaseUrl, "gofermart-api", {
   connectionsMax: config.databaseConnectionsMax,
-  connectTimeoutMs: 5_000,
-  statementTimeoutMs: 10_000,
+  ...SERVICE_TIMEOUTS,
 })
 shutdown.onClose("database", () => database.$disconnect())
 

@@ -12,6 +12,9 @@ export interface DatabaseLimits {
   statementTimeoutMs: number
 }
 
+/** The waits of a service, whose callers give up before long. */
+export const SERVICE_TIMEOUTS = { connectTimeoutMs: 5_000, statementTimeoutMs: 10_000 }
+
 /** The client gives the server this much longer than the server gives the statement. */
 const ANSWER_MARGIN_MS = 2_000
 
