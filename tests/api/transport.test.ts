@@ -114,15 +114,6 @@ describe("the HTTP server", () => {
     const ready = await fetch(`${system.apiUrl}/readyz`)
     expect([ready.status, await ready.json()]).toEqual([200, { database: "ok", queue: "ok" }])
   })
-
-  it("serves the board on a listener of its own", async () => {
-    const board = await fetch(system.operatorsUrl)
-    expect(board.status).toBe(200)
-    expect(await board.text()).toContain("Bull Dashboard")
-    const queues = await fetch(`${system.operatorsUrl}/api/queues`)
-    expect(await queues.text()).toContain('"accrual"')
-    expect((await fetch(`${system.apiUrl}/api/queues`)).status).toBe(404)
-  })
 })
 
 function fetchRaw(url: string, customer: Customer, coding: string) {

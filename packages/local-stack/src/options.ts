@@ -49,7 +49,8 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOption
     address: given(values.address) ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
     databaseUrl: given(values.database) ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
     queueUrl: given(values.queue) ?? given(env["QUEUE_URL"]),
-    scoringUrl: values.scoring ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
+    scoringUrl:
+      given(values.scoring) ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
     workers,
   }
 }

@@ -248,16 +248,17 @@ DECLARE
   -- now() is from before any lock wait, clock_timestamp() from after: an order may be taken to be
   -- unknown for a little less long than it is, never for longer.
   v_unknown_before timestamptz := now() - p_grace_ms * interval '1 millisecond';
+  v_verdicts bigint[];
   v_settled bigint[];
 BEGIN
+  -- Only these orders can be settled here, since only their users' balances are locked.
+  SELECT coalesce(array_agg(i.order_id), '{}') INTO v_verdicts
+    FROM unnest(p_order_ids, p_answers) AS i (order_id, answer)
+    JOIN accruals a ON a.order_id = i.order_id
+   WHERE i.answer IN ('PROCESSED', 'INVALID')
+      OR (i.answer = 'NOT_REGISTERED' AND a.unknown_since <= v_unknown_before);
   PERFORM FROM user_balances b
-    WHERE b.user_id IN (
-            SELECT o.user_id
-              FROM unnest(p_order_ids, p_answers) AS i (order_id, answer)
-              JOIN orders o ON o.id = i.order_id
-              JOIN accruals a ON a.order_id = i.order_id
-             WHERE i.answer IN ('PROCESSED', 'INVALID')
-                OR (i.answer = 'NOT_REGISTERED' AND a.unknown_since <= v_unknown_before))
+    WHERE b.user_id IN (SELECT o.user_id FROM orders o WHERE o.id = ANY (v_verdicts))
     ORDER BY b.user_id
       FOR NO KEY UPDATE;
   PERFORM FROM accruals a
@@ -272,9 +273,10 @@ BEGIN
       FROM unnest(p_order_ids, p_answers, p_hundredths)
            WITH ORDINALITY AS i (order_id, answer, hundredths, position)
       JOIN accruals a ON a.order_id = i.order_id
-     WHERE (i.answer IN ('PROCESSED', 'INVALID') AND a.status IN ('PROCESSING', 'UNREGISTERED'))
-        OR (i.answer = 'NOT_REGISTERED' AND a.status = 'PROCESSING'
-            AND a.unknown_since <= v_unknown_before)
+     WHERE i.order_id = ANY (v_verdicts)
+       AND ((i.answer IN ('PROCESSED', 'INVALID') AND a.status IN ('PROCESSING', 'UNREGISTERED'))
+         OR (i.answer = 'NOT_REGISTERED' AND a.status = 'PROCESSING'
+             AND a.unknown_since <= v_unknown_before))
      ORDER BY i.order_id, i.answer = 'NOT_REGISTERED', i.position
   ), steps AS (
     SELECT v.*, o.user_id, row_number() OVER w AS step, sum(v.value) OVER w AS earned
@@ -344,6 +346,7 @@ CREATE FUNCTION withdraw(
 RETURNS text
 LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '1s'
+SET enable_seqscan = off
 AS $$
 DECLARE
   v_value numeric(18, 2) := p_hundredths / 100.0;

@@ -26,8 +26,8 @@ const scoring = openScoringClient(config.scoringUrl, config.scoringTimeoutMs, co
 shutdown.onClose("scoring", () => scoring.close())
 
 const pause = new ScoringPause(database, queue, logger)
-pause.watch()
 shutdown.onClose("pause", () => pause.close())
+await pause.watch()
 
 const worker = await startWorker(config, { database, scoring, pause, logger })
 shutdown.onClose("worker", () => worker.close(), shutdown.longStepMs)

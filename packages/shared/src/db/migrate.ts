@@ -8,7 +8,7 @@ const migrationsFolder = fileURLToPath(new URL("../../../../prisma/migrations", 
 /**
  * Brings the database to the newest schema and returns the names of the migrations it applied.
  * Idempotent, and safe when several processes start at once (the engine holds an advisory lock).
- * Throws when the database cannot be reached or a migration was changed after it was applied.
+ * Throws when the database cannot be reached or a migration fails, which then has changed nothing.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const migrationsList = await readMigrations()

@@ -192,11 +192,10 @@ describe("an item at fault", () => {
     ])
   })
 
-  it("costs few further batches: a hundred items with one at fault take fifteen", async () => {
+  it("costs one further batch per item, of one item each", async () => {
     const { batcher, batches } = choosyBatcher([42])
     await outcomes(upTo(100).map((item) => batcher.add(item)))
-    // log2(100) < 7 levels of halves, two to each, and the whole.
-    expect(batches.length).toBeLessThanOrEqual(15)
+    expect(batches.map((batch) => batch.length)).toEqual([100, ...upTo(100).map(() => 1)])
   })
 
   it("is tried once when it came alone", async () => {
@@ -211,7 +210,7 @@ describe("an item at fault", () => {
     expect(results).toEqual(upTo(5).map((item) => new ItemFault(`not ${item}`)))
   })
 
-  it("keeps its batch's place: the halves run within the limit of batches under way", async () => {
+  it("does not hold up the others: four of its batch run alone at a time", async () => {
     let underWay = 0
     let underWayMost = 0
     const run = async (items: number[]) => {
@@ -222,10 +221,10 @@ describe("an item at fault", () => {
       if (items.includes(3)) throw new ItemFault("not 3")
       return items
     }
-    const batcher = new Batcher(run, isItemFault, { ...WIDE, itemsPerBatchMax: 4 })
+    const batcher = new Batcher(run, isItemFault, WIDE)
     const results = await outcomes(upTo(12).map((item) => batcher.add(item)))
     expect(results.filter((result) => result instanceof ItemFault)).toHaveLength(1)
-    expect(underWayMost).toBe(1)
+    expect(underWayMost).toBe(4)
   })
 })
 
@@ -265,42 +264,5 @@ describe("a batch that fails for no item's fault", () => {
     const results = await outcomes(upTo(3).map((item) => batcher.add(item)))
     const error = new Error("a batch must give a result per item")
     expect(results).toEqual([error, error, error])
-  })
-})
-
-describe("waiting for a batcher to be idle", () => {
-  it("resolves at once when nothing is there", async () => {
-    const { batcher } = heldBatcher()
-    await batcher.idle()
-    expect(await Promise.race([batcher.idle().then(() => "idle"), turn("late")])).toBe("idle")
-  })
-
-  it("resolves after every item has been answered, those still waiting included", async () => {
-    const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 2 })
-    const answered: number[] = []
-    const results = upTo(4).map((item) => batcher.add(item).then((result) => answered.push(result)))
-    let isIdle = false
-    const idle = batcher.idle().then(() => (isIdle = true))
-    await turn()
-    expect(isIdle).toBe(false)
-    batches[0]?.end()
-    await turn()
-    expect(isIdle).toBe(false)
-    expect(answered).toEqual([10, 20])
-    batches[1]?.end()
-    await idle
-    expect(answered).toEqual([10, 20, 30, 40])
-    await Promise.all(results)
-  })
-
-  it("resolves for everyone who waits, and after failures too", async () => {
-    const { batcher, batches } = heldBatcher()
-    const result = batcher.add(1)
-    const idle = Promise.all([batcher.idle(), batcher.idle()])
-    await turn()
-    batches[0]?.fail(new Error("no database"))
-    await expect(result).rejects.toThrow("no database")
-    await idle
-    await batcher.idle()
   })
 })

@@ -12,6 +12,9 @@ export class BatcherFullError extends Error {
   override name = "BatcherFullError"
 }
 
+/** Items of a failed batch that are run alone at the same time. */
+const ALONE_AT_ONCE_MAX = 4
+
 interface Waiting<Item, Result> {
   item: Item
   resolve: (result: Result) => void
@@ -25,8 +28,8 @@ interface Waiting<Item, Result> {
  * during it. While as many batches as allowed are under way, items wait and form the next one. So
  * there is no timer, no added latency when idle, and batches grow with the load.
  *
- * A batch is not shared fate: one that fails for a cause that lies in one item (`isItemFault`) is
- * split in halves until the item at fault stands alone, and only its caller gets the error.
+ * A batch is not shared fate: when one fails for a cause that lies in one item (`isItemFault`), each
+ * of its items is run alone, and only the caller of the item at fault gets the error.
  */
 export class Batcher<Item, Result> {
   readonly #run: (items: Item[]) => Promise<Result[]>
@@ -35,7 +38,6 @@ export class Batcher<Item, Result> {
   #waiting: Waiting<Item, Result>[] = []
   #inFlight = 0
   #startPlanned = false
-  #whenIdle: (() => void)[] = []
 
   /** `run` takes a batch and resolves with one result per item, in the items' order. */
   constructor(
@@ -59,12 +61,6 @@ export class Batcher<Item, Result> {
     })
   }
 
-  /** Resolves once every item added so far has been answered. */
-  async idle(): Promise<void> {
-    if (this.#inFlight === 0 && this.#waiting.length === 0) return
-    await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
-  }
-
   #planStart(): void {
     if (this.#startPlanned || this.#inFlight >= this.#limits.batchesInFlightMax) return
     this.#startPlanned = true
@@ -81,7 +77,6 @@ export class Batcher<Item, Result> {
       void this.#settle(batch).then(() => {
         this.#inFlight -= 1
         this.#start()
-        if (this.#inFlight === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
       })
     }
   }
@@ -94,12 +89,19 @@ export class Batcher<Item, Result> {
       for (const [i, { resolve }] of batch.entries()) resolve(results[i] as Result)
     } catch (error) {
       if (batch.length > 1 && this.#isItemFault(error)) {
-        const middle = batch.length >> 1
-        await this.#settle(batch.slice(0, middle))
-        await this.#settle(batch.slice(middle))
+        await this.#settleEachAlone(batch)
       } else {
         for (const { reject } of batch) reject(error)
       }
     }
+  }
+
+  /** Halving would wait for the same lock once for every half that has the item at fault. */
+  async #settleEachAlone(batch: Waiting<Item, Result>[]): Promise<void> {
+    const rest = batch.values()
+    const lane = async () => {
+      for (const waiting of rest) await this.#settle([waiting])
+    }
+    await Promise.all(Array.from({ length: ALONE_AT_ONCE_MAX }, lane))
   }
 }

@@ -56,7 +56,9 @@ export class ScoringPause {
     return this.#spread
   }
 
-  watch(): void {
+  /** Keeps up with the fleet's pause; resolves when it has been looked up for the first time. */
+  async watch(): Promise<void> {
+    await this.#lookUp()
     this.#watching = this.#watch()
   }
 

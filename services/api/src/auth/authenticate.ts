@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
+import { isCrossSite } from "../http/cross-site.ts"
 import { sendProblem } from "../http/problems.ts"
 import type { Accounts } from "./accounts.ts"
 import type { Tokens } from "./tokens.ts"
@@ -9,8 +10,6 @@ declare module "fastify" {
     userId: bigint
   }
 }
-
-const SAFE_METHODS = ["GET", "HEAD"]
 
 /** The `__Host-` prefix binds a cookie to this host and https; browsers refuse it without https. */
 export function cookieName(request: FastifyRequest): string {
@@ -35,11 +34,4 @@ export function requireUser(app: FastifyInstance, tokens: Tokens, accounts: Acco
     request.userId = verified.userId
     return undefined
   })
-}
-
-// A browser adds a cookie to what another site's page makes it post; it also says so.
-// https://www.w3.org/TR/fetch-metadata/
-function isCrossSite(request: FastifyRequest): boolean {
-  const site = request.headers["sec-fetch-site"]
-  return !SAFE_METHODS.includes(request.method) && site !== undefined && site !== "same-origin"
 }

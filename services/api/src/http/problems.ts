@@ -10,7 +10,7 @@ export const PROBLEMS = {
   unauthenticated: [401, "A valid token is needed; register or log in to get one."],
   wrong_credentials: [401, "The login and the password do not belong together."],
   not_enough_points: [402, "The balance does not cover this withdrawal."],
-  cross_site: [403, "A cookie does not authenticate requests that another site makes."],
+  cross_site: [403, "A cookie does not authenticate what another site's page asks for."],
   not_found: [404, "There is nothing at this address."],
   method_not_allowed: [405, "This address does not take this method."],
   login_taken: [409, "Somebody has registered this login already."],

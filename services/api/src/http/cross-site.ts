@@ -1,0 +1,18 @@
+import type { FastifyRequest } from "fastify"
+
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"]
+/** `none`: the person did it, not a page. */
+const OWN_SITES = ["same-origin", "none"]
+
+/**
+ * Whether another site's page makes a browser send this request, with the credentials that the
+ * browser adds by itself. A browser says so (https://www.w3.org/TR/fetch-metadata/); an older one
+ * names at least the page's origin. What is no browser says nothing and has only its own
+ * credentials.
+ */
+export function isCrossSite(request: FastifyRequest): boolean {
+  if (SAFE_METHODS.includes(request.method)) return false
+  const { "sec-fetch-site": site, origin } = request.headers
+  if (site !== undefined) return !OWN_SITES.includes(String(site))
+  return origin !== undefined && origin !== `${request.protocol}://${request.host}`
+}
