@@ -13,6 +13,6 @@ const OWN_SITES = ["same-origin", "none"]
 export function isCrossSite(request: FastifyRequest): boolean {
   if (SAFE_METHODS.includes(request.method)) return false
   const { "sec-fetch-site": site, origin } = request.headers
-  if (site !== undefined) return !OWN_SITES.includes(String(site))
+  if (site !== undefined) return !OWN_SITES.includes(site)
   return origin !== undefined && origin !== `${request.protocol}://${request.host}`
 }
