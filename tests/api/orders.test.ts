@@ -109,7 +109,9 @@ describe("orders", () => {
     await system.database.client.$queryRaw`
       SELECT count(*) FROM record_orders(
         array_fill(${id}::bigint, ARRAY[${COUNT}::int]), ${numbers}::text[], 1000)`
-    const listed = (await anna.orders()).map(({ number }) => number)
-    expect(listed.toSorted()).toEqual(numbers.toSorted())
+    const listed = await anna.orders()
+    expect(listed.map(({ number }) => number).toSorted()).toEqual(numbers.toSorted())
+    const times = listed.map(({ uploaded_at }) => uploaded_at)
+    expect(times).toEqual(times.toSorted().toReversed())
   })
 })

@@ -6,7 +6,11 @@ import { startSystem, type System } from "../harness/system.ts"
 describe("registration and login", () => {
   let system: System
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await startSystem({
+      backend: "postgresql",
+      workers: 0,
+      env: { LOG_LEVEL: "trace" },
+    })
   })
   afterAll(() => system.close())
 

@@ -37,6 +37,10 @@ describe("the limits in docs/ARCHITECTURE.md", () => {
     "packages/local-stack/src",
   ])("are those of %s, each of them", (folder) => {
     const documented = limitsInDocument(folder)
+    for (const limit of documented) {
+      const [name, file = ""] = limit.split(" ")
+      expect(readFileSync(join(repository, folder, file), "utf8")).toMatch(`const ${name} = `)
+    }
     const inSources = limitsInSources(folder).filter((limit) => !NO_LIMITS.test(limit))
     expect(inSources.length).toBeGreaterThan(0)
     for (const limit of inSources) expect(documented).toContain(limit)

@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto"
 import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
 import { Client } from "pg"
 import { inject } from "vitest"
+import { eventually } from "./eventually.ts"
 import { TEMPLATE_DATABASE } from "./servers.ts"
 
 export interface TestDatabase {
   url: string
   client: Database
-  /** Drops the database. Fails when somebody left a transaction open in it. */
+  /** Fails when a connection is idle in a transaction. */
+  expectNoneInTransaction(): Promise<void>
   drop(): Promise<void>
 }
 
@@ -24,13 +26,18 @@ export async function createDatabase(): Promise<TestDatabase> {
   return {
     url,
     client,
+    async expectNoneInTransaction() {
+      // One that is between two statements of its own is seen only once.
+      await eventually("no connection is idle in a transaction", async () => {
+        const open = await client.$queryRaw<unknown[]>`
+          SELECT FROM pg_stat_activity
+           WHERE datname = current_database() AND state LIKE 'idle in transaction%'`
+        return open.length === 0
+      })
+    },
     async drop() {
-      const open = await client.$queryRaw<{ query: string }[]>`
-        SELECT query FROM pg_stat_activity
-         WHERE datname = current_database() AND state LIKE 'idle in transaction%'`
       await client.$disconnect()
       await administer(`DROP DATABASE ${name} WITH (FORCE)`)
-      if (open.length > 0) throw new Error(`left in a transaction: ${open[0]?.query}`)
     },
   }
 }

@@ -6,7 +6,7 @@ import { settleAccruals, type ScoringAnswer } from "@gofermart/shared/ledger/set
 import { newLogin, newNumber } from "./numbers.ts"
 
 export const LEASE_MS = 30_000
-export const GRACE_MS = 86_400_000
+const GRACE_MS = 86_400_000
 
 export function processed(hundredths: number): ScoringAnswer {
   return { kind: "PROCESSED", points: pointsFromHundredths(hundredths) }
@@ -24,11 +24,26 @@ export async function recordOne(
   userId: bigint,
   number: OrderNumber = newNumber(),
 ): Promise<bigint> {
-  const [recorded] = await recordOrders(database, [{ userId, number }], LEASE_MS)
-  if (recorded?.outcome !== "accepted" || recorded.orderId === null) {
-    throw new Error(`the order was ${recorded?.outcome}`)
-  }
-  return recorded.orderId
+  const [outcome] = await recordOrders(database, [{ userId, number }], LEASE_MS)
+  if (outcome !== "accepted") throw new Error(`the order was ${outcome}`)
+  const { id } = await database.order.findUniqueOrThrow({ where: { number } })
+  return id
+}
+
+/** Applies answers in one call, to orders named by their ids. */
+export async function settleMany(
+  database: Database,
+  answered: { orderId: bigint; answer: ScoringAnswer }[],
+  graceMs = GRACE_MS,
+) {
+  const orders = await database.order.findMany({
+    where: { id: { in: answered.map(({ orderId }) => orderId) } },
+  })
+  const numberOf = new Map(orders.map(({ id, number }) => [id, number]))
+  const byNumber = answered.map(({ orderId, answer }) => {
+    return { number: numberOf.get(orderId) ?? "an unknown one", answer }
+  })
+  return settleAccruals(database, byNumber, graceMs)
 }
 
 export async function settleOne(
@@ -37,7 +52,7 @@ export async function settleOne(
   answer: ScoringAnswer,
   graceMs = GRACE_MS,
 ) {
-  const [settlement] = await settleAccruals(database, [{ orderId, answer }], graceMs)
+  const [settlement] = await settleMany(database, [{ orderId, answer }], graceMs)
   if (settlement === undefined) throw new Error("there was no result")
   return settlement
 }

@@ -1,3 +1,7 @@
+import { derivedAccrual } from "@gofermart/scoring-simulator/registry.ts"
+import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { expect } from "vitest"
 import { eventually } from "./eventually.ts"
 import { newNumbers } from "./numbers.ts"
 import type { System } from "./system.ts"
@@ -13,6 +17,19 @@ export async function uploadAndWaitForSome(system: System, orders: number): Prom
   await Promise.all(numbers.map((number) => customer.upload(number)))
   await eventually("some are settled", async () => (await countFinal(system)) >= orders / 10)
   return numbers
+}
+
+/** Every order has earned what the scoring system made of its number, and not another's. */
+export async function expectOwnAccruals(system: System, numbers: string[]): Promise<void> {
+  const orders = await system.database.client.order.findMany({
+    where: { number: { in: numbers } },
+    select: { number: true, accrual: { select: { value: true } } },
+  })
+  const credited = orders.map(({ number, accrual }) => [number, accrual?.value?.toFixed(2)])
+  const decided = orders.map(({ number }) => {
+    return [number, pointsToNumber(derivedAccrual(number as OrderNumber)).toFixed(2)]
+  })
+  expect(credited).toEqual(decided)
 }
 
 export function countFinal(system: System): Promise<number> {

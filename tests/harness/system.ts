@@ -98,6 +98,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       return texts.join("")
     },
     async close() {
+      await database.expectNoneInTransaction()
       await Promise.all([api, ...workers].map((child) => child.stop()))
       await simulatorApp.close()
       await redis?.close()

@@ -1,4 +1,4 @@
-import { settleAccruals, type ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { verifyLedger } from "@gofermart/shared/ledger/verify.ts"
 import { withdraw } from "@gofermart/shared/ledger/withdraw.ts"
 import { pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
@@ -9,9 +9,9 @@ import {
   balanceOf,
   createUser,
   createUserWithPoints,
-  GRACE_MS,
   processed,
   recordOne,
+  settleMany,
   settleOne,
 } from "../harness/ledger.ts"
 import { newNumber } from "../harness/numbers.ts"
@@ -71,7 +71,7 @@ describe("settling accruals", () => {
   it("credits an order that stands in one batch ten times once", async () => {
     const { userId, orderId } = await newOrder()
     const ten = Array.from({ length: 10 }, () => ({ orderId, answer: processed(100) }))
-    const settlements = await settleAccruals(test.client, ten, GRACE_MS)
+    const settlements = await settleMany(test.client, ten)
     expect(settlements.map(({ outcome }) => outcome)).toEqual([
       "settled",
       ...Array.from({ length: 9 }, () => "already_settled"),
@@ -91,21 +91,48 @@ describe("settling accruals", () => {
     const userId = await createUser(test.client)
     const orderIds = [await recordOne(test.client, userId), await recordOne(test.client, userId)]
     const batch = orderIds.map((orderId, i) => ({ orderId, answer: processed(100 * (i + 1)) }))
-    await settleAccruals(test.client, batch, GRACE_MS)
+    await settleMany(test.client, batch)
     const accruals = await Promise.all(orderIds.map(accrualOf))
     expect(accruals.map(({ version }) => version)).toEqual([1n, 2n])
     expect(accruals.map(({ balanceAfter }) => balanceAfter?.toFixed(2))).toEqual(["1.00", "3.00"])
   })
 
-  it("lets overlapping batches in opposite orders all finish", async () => {
+  it("lets many overlapping batches in every order all finish", async () => {
     const users = await Promise.all(Array.from({ length: 8 }, () => createUser(test.client)))
     const orderIds = await Promise.all(users.map((userId) => recordOne(test.client, userId)))
     const batch = orderIds.map((orderId) => ({ orderId, answer: processed(100) }))
     const calls = Array.from({ length: 20 }, (_, i) =>
-      settleAccruals(test.client, i % 2 === 0 ? batch : batch.toReversed(), GRACE_MS),
+      settleMany(test.client, [...batch.slice(i % 8), ...batch.slice(0, i % 8)].toReversed()),
     )
     const all = (await Promise.all(calls)).flat()
     expect(all.filter(({ outcome }) => outcome === "settled")).toHaveLength(orderIds.length)
+    expect(all.filter(({ outcome }) => outcome === "locked")).toHaveLength(0)
+  })
+
+  it("leaves out the users whose balance somebody holds, and settles the others", async () => {
+    const held = await newOrder()
+    const free = await newOrder()
+    const batch = [held, free].map(({ orderId }) => ({ orderId, answer: processed(100) }))
+    const outcomes = await test.client.$transaction(
+      async (transaction) => {
+        await transaction.$queryRaw`
+          SELECT FROM user_balances WHERE user_id = ${held.userId} FOR UPDATE`
+        return (await settleMany(test.client, batch)).map(({ outcome }) => outcome)
+      },
+      { timeout: 20_000 },
+    )
+    expect(outcomes).toEqual(["locked", "settled"])
+    expect((await balanceOf(test.client, held.userId)).current).toBe("0.00")
+    expect((await balanceOf(test.client, free.userId)).current).toBe("1.00")
+    expect((await settle(held.orderId, processed(100))).outcome).toBe("settled")
+  })
+
+  it("settles nothing for a user whose balance row is missing", async () => {
+    const { userId, orderId } = await newOrder()
+    await test.client.userBalance.delete({ where: { userId } })
+    expect((await settle(orderId, processed(100))).outcome).toBe("waiting")
+    expect((await accrualOf(orderId)).status).toBe("PROCESSING")
+    await test.client.userBalance.create({ data: { userId } })
   })
 
   it("refuses a credit that would take a balance past what is exact, and writes nothing", async () => {
@@ -161,7 +188,7 @@ describe("settling accruals", () => {
       const { userId, orderId } = await newOrder()
       await settle(orderId, NOT_REGISTERED)
       const batch = [NOT_REGISTERED, processed(100)].map((answer) => ({ orderId, answer }))
-      await settleAccruals(test.client, batch, 0)
+      await settleMany(test.client, batch, 0)
       expect((await accrualOf(orderId)).status).toBe("PROCESSED")
       expect((await balanceOf(test.client, userId)).current).toBe("1.00")
     })

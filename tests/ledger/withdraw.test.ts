@@ -138,7 +138,7 @@ describe("withdrawing", () => {
       const { userId: owner } = await test.client.order.findUniqueOrThrow({ where: { number } })
       const payerWon = owner === payer
       expect(paid).toBe(payerWon ? "withdrawn" : "not_owned")
-      expect(recorded?.outcome).toBe(payerWon ? "taken" : "accepted")
+      expect(recorded).toBe(payerWon ? "taken" : "accepted")
       expect((await balanceOf(test.client, payer)).current).toBe(payerWon ? "0.00" : "1.00")
     }
   })

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { countFinal, uploadAndWaitForSome } from "../harness/load.ts"
+import { countFinal, expectOwnAccruals, uploadAndWaitForSome } from "../harness/load.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 const ORDERS = 1_000
@@ -21,6 +21,7 @@ describeOnBackends("with orders in flight", (backend) => {
       expect(await countFinal(system)).toBeLessThan(ORDERS)
       await system.addWorker()
       await expectAllSettledOnce(system, numbers, RECOVERY_TIMEOUT_MS)
+      await expectOwnAccruals(system, numbers)
     },
     RECOVERY_TIMEOUT_MS * 2,
   )
@@ -31,5 +32,6 @@ describeOnBackends("with orders in flight", (backend) => {
     expect(await system.workers[0]?.stop()).toBe(0)
     await system.addWorker()
     await expectAllSettledOnce(system, numbers)
+    await expectOwnAccruals(system, numbers)
   })
 })

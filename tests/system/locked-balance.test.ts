@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
-import { newNumber } from "../harness/numbers.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System } from "../harness/system.ts"
@@ -34,9 +34,9 @@ describe("a balance that somebody else has locked", () => {
     )
     await isLocked.promise
 
-    const customers = [locked, ...others]
-    const numbers = customers.map(() => newNumber())
-    await Promise.all(customers.map((customer, i) => customer.upload(numbers[i] ?? "")))
+    const numbers = [...newNumbers(40), newNumber(), newNumber()]
+    const uploaders = [...Array.from({ length: 40 }, () => locked), ...others]
+    await Promise.all(uploaders.map((customer, i) => customer.upload(numbers[i] ?? "")))
     for (const other of others) {
       await eventually("another user's order is settled", async () => {
         const [order] = await other.orders()
@@ -47,7 +47,7 @@ describe("a balance that somebody else has locked", () => {
     const body = JSON.stringify({ order: newNumber(), sum: 1 })
     const path = "/api/user/balance/withdraw"
     const refused = await locked.request("POST", path, body, "application/json")
-    await expectProblem(refused, 503, "unavailable")
+    await expectProblem(refused, 503, "overloaded")
     expect(refused.headers.get("retry-after")).toBe("1")
 
     release.resolve()

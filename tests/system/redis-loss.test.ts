@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from "vitest"
 import { describeOnRedis } from "../harness/backends.ts"
-import { countFinal, uploadAndWaitForSome } from "../harness/load.ts"
+import { countFinal, expectOwnAccruals, uploadAndWaitForSome } from "../harness/load.ts"
 import { newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
 import { startSystem, type System } from "../harness/system.ts"
@@ -17,6 +17,7 @@ describeOnRedis("the loss of Redis", () => {
     await system.redis?.flushAll()
     expect(await countFinal(system)).toBeLessThan(ORDERS)
     await expectAllSettledOnce(system, numbers)
+    await expectOwnAccruals(system, numbers)
   })
 
   it("stops no upload; orders settle when it is back, empty", async () => {
@@ -31,5 +32,6 @@ describeOnRedis("the loss of Redis", () => {
     expect([ready.status, await ready.json()]).toEqual([200, { database: "ok", queue: "degraded" }])
     await system.redis?.start()
     await expectAllSettledOnce(system, numbers)
+    await expectOwnAccruals(system, numbers)
   })
 })

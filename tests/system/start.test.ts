@@ -34,7 +34,7 @@ describe("start with the three names of the published contract", () => {
   const start = (args: string[], env: Record<string, string>) =>
     spawn(process.execPath, [program, ...args], {
       env: { PATH: process.env["PATH"], GOFERMART_DATA: folder, ...env },
-      stdio: "ignore",
+      stdio: ["ignore", "pipe", "pipe"],
     })
   const settings = async () => {
     const address = `127.0.0.1:${await freePort()}`
@@ -76,7 +76,12 @@ describe("start with the three names of the published contract", () => {
   it("says in words what is wrong with a setting, and leaves nothing running", async () => {
     const { address } = await settings()
     const process = start(["-a", address, "-d", "mysql://nowhere", "-r", scoringUrl], {})
-    const [code] = await once(process, "exit")
+    let said = ""
+    process.stdout.on("data", (text: Buffer) => (said += text.toString()))
+    const [code] = await once(process, "close")
     expect(code).toBe(1)
+    expect(said).toContain("mysql")
+    await expect(access(join(folder, "lock"))).rejects.toThrow("ENOENT")
+    await expect(access(join(folder, "logs", "api.log"))).rejects.toThrow("ENOENT")
   })
 })

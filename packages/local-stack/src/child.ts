@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { openSync } from "node:fs"
+import { closeSync, openSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url))
@@ -11,6 +11,8 @@ export const ENTRIES = {
 } as const
 
 const READY_TIMEOUT_MS = 30_000
+/** More than any process takes that still can stop by itself. */
+const STOP_TIMEOUT_MS = 30_000
 
 export interface Child {
   pid: number
@@ -19,7 +21,7 @@ export interface Child {
   /** Resolves with the exit code, or null after a signal. */
   exited: Promise<number | null>
   kill(signal: NodeJS.Signals): void
-  /** Asks the process to end, and resolves when it has. */
+  /** Asks the process to end, kills it when it does not, and resolves when it has. */
   stop(): Promise<number | null>
 }
 
@@ -42,11 +44,15 @@ export async function startChild(
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
   })
+  closeSync(log)
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve))
   const details = await ready(child, exited, entry, logFile)
-  const stop = () => {
+  const stop = async () => {
     child.kill("SIGTERM")
-    return exited
+    const killer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS)
+    const code = await exited
+    clearTimeout(killer)
+    return code
   }
   return {
     pid: child.pid ?? 0,

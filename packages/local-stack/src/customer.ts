@@ -17,7 +17,7 @@ export interface BalanceView {
 }
 
 /** An answer that the API's contract does not give to what was asked. */
-export class UnexpectedAnswerError extends Error {
+class UnexpectedAnswerError extends Error {
   override name = "UnexpectedAnswerError"
 }
 

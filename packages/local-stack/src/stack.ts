@@ -37,7 +37,8 @@ export async function startStack(
     name: string = entry,
   ) => {
     report(`starting ${name}`)
-    const child = await startChild(entry, { ...env, ...settings }, join(logsFolder, `${name}.log`))
+    const environment = { ...settingsOf(entry, env), ...settings }
+    const child = await startChild(entry, environment, join(logsFolder, `${name}.log`))
     children.push(child)
     onClose(() => child.stop())
     return child
@@ -57,8 +58,8 @@ export async function startStack(
   const api = await start("api", {
     ...shared,
     RUN_ADDRESS: options.address,
-    AUTH_KEYS: env["AUTH_KEYS"] ?? (await keepAuthKeys()),
-    OPERATORS_ADDRESS: env["OPERATORS_ADDRESS"] ?? (await loopback(OPERATORS_PORT)),
+    AUTH_KEYS: env["AUTH_KEYS"] || (await keepAuthKeys()),
+    OPERATORS_ADDRESS: env["OPERATORS_ADDRESS"] || (await loopback(OPERATORS_PORT)),
   })
   for (let i = 1; i <= options.workers; i++) await start("worker", shared, `worker-${i}`)
   return {
@@ -68,6 +69,22 @@ export async function startStack(
     databaseUrl,
     children,
   }
+}
+
+/** Whose variables are whose, by the beginning of their names: a secret meant for one is no other's. */
+const SETTINGS = {
+  api: /^(AUTH_|DATABASE_|LOG_|OPERATORS_|PASSWORD_|REQUEUE_|SHUTDOWN_|TOKEN_|TRUSTED_|WITHDRAWAL_)/,
+  worker: /^(DATABASE_|LOG_|REQUEUE_|SCORING_|SHUTDOWN_|WORKER_)/,
+  simulator: /^(LOG_|SIMULATOR_)/,
+}
+/** What Node itself looks at. */
+const RUNTIME_SETTINGS = /^(NODE_|SSL_|TZ$)/
+
+function settingsOf(entry: keyof typeof SETTINGS, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = Object.keys(env).filter(
+    (name) => SETTINGS[entry].test(name) || RUNTIME_SETTINGS.test(name),
+  )
+  return Object.fromEntries(names.map((name) => [name, env[name]]))
 }
 
 async function embedDatabase(

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import {
+  lockDataFolder,
   logsFolder,
-  makeDataFolder,
-  readRunning,
   removeRunning,
+  unlockDataFolder,
   writeRunning,
 } from "./data-folder.ts"
 import { onLauncherGone } from "./launcher.ts"
@@ -17,10 +17,13 @@ import { type Stack, startStack } from "./stack.ts"
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const closers: (() => Promise<unknown>)[] = []
 let stopping = false
+let starting: Promise<unknown> = Promise.resolve()
 
 async function stop(code: number): Promise<never> {
   if (stopping) return new Promise<never>(() => {})
   stopping = true
+  // What is being started now is there to be stopped only when it has started.
+  await starting.catch(() => {})
   for (const close of closers.toReversed()) {
     await close().catch((error: unknown) => say(`  ${String(error)}`))
   }
@@ -46,15 +49,14 @@ try {
 }
 
 async function run(options: StartOptions): Promise<void> {
-  const running = await readRunning()
-  if (running !== undefined) {
-    throw new Error(`Gofermart runs from this folder already, as process ${running.pid}.`)
-  }
-  await makeDataFolder()
-  closers.push(removeRunning)
+  await lockDataFolder()
+  closers.push(unlockDataFolder, removeRunning)
   const simulated = options.scoringUrl === undefined
   const onClose = (close: () => Promise<unknown>) => closers.push(close)
-  const stack = await startStack(options, process.env, onClose, (step) => say(`  ${step}`))
+  const start = startStack(options, process.env, onClose, (step) => say(`  ${step}`))
+  starting = start
+  const stack = await start
+  if (stopping) return
   await writeRunning({ pid: process.pid, ...stack, simulated })
   for (const child of stack.children) {
     void child.exited.then((code) => {

@@ -154,7 +154,7 @@ ALTER TABLE user_balances SET (fillfactor = 50);
 --   taken             the order is another user's
 --   no_user           there is no such user
 CREATE FUNCTION record_orders(p_user_ids bigint[], p_numbers text[], p_lease_ms bigint)
-RETURNS TABLE (outcome text, order_id bigint)
+RETURNS TABLE (outcome text)
 LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '1s'
 SET enable_seqscan = off
@@ -215,8 +215,7 @@ BEGIN
               AND i.position = min(i.position) OVER (PARTITION BY i.number, i.user_id)
                THEN 'accepted'
              ELSE 'already_uploaded'
-           END,
-           o.id
+           END
       FROM unnest(p_user_ids, p_numbers) WITH ORDINALITY AS i (user_id, number, position)
       LEFT JOIN users u ON u.id = i.user_id
       LEFT JOIN orders o ON o.number = i.number
@@ -225,18 +224,20 @@ END;
 $$;
 
 -- Applies the scoring system's valid answers. Arrays run in parallel; one row comes back per
--- input, in their order. Answers: PROCESSED (with its points in hundredths), INVALID, NOT_FINAL,
--- NOT_REGISTERED. An order unknown for the grace time, by this database's clock, is settled as
--- UNREGISTERED; a real verdict replaces that later.
+-- input, in their order. An order is named by its number, the one thing that the scoring system
+-- and this database both know it by. Answers: PROCESSED (with its points in hundredths), INVALID,
+-- NOT_FINAL, NOT_REGISTERED. An order unknown for the grace time, by this database's clock, is
+-- settled as UNREGISTERED; a real verdict replaces that later.
 --   settled           this answer settled the order
 --   waiting           the order is still PROCESSING: ask again
+--   locked            somebody has held the user's balance for longer than the lock timeout
 --   already_settled   it was settled before; this answer adds nothing
 --   contradicted      it was settled before, by a different verdict, which stays
 --   not_awaited       there is no such order, or nobody uploaded it
 -- age_ms: since the upload was accepted; unknown_ms: since the scoring system first said that it
 -- does not know the order.
 CREATE FUNCTION settle_accruals(
-  p_order_ids bigint[], p_answers text[], p_hundredths bigint[], p_grace_ms bigint)
+  p_numbers text[], p_answers text[], p_hundredths bigint[], p_grace_ms bigint)
 RETURNS TABLE (outcome text, age_ms bigint, unknown_ms bigint)
 LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '1s'
@@ -248,41 +249,57 @@ DECLARE
   -- now() is from before any lock wait, clock_timestamp() from after: an order may be taken to be
   -- unknown for a little less long than it is, never for longer.
   v_unknown_before timestamptz := now() - p_grace_ms * interval '1 millisecond';
-  v_verdicts bigint[];
+  v_order_ids bigint[];
+  v_users bigint[];
+  v_locked_users bigint[];
   v_settled bigint[];
 BEGIN
-  -- Only these orders can be settled here, since only their users' balances are locked.
-  SELECT coalesce(array_agg(i.order_id), '{}') INTO v_verdicts
-    FROM unnest(p_order_ids, p_answers) AS i (order_id, answer)
+  SELECT array_agg(o.id ORDER BY i.position) INTO v_order_ids
+    FROM unnest(p_numbers) WITH ORDINALITY AS i (number, position)
+    LEFT JOIN orders o ON o.number = i.number;
+  -- The users whose orders these answers may settle.
+  SELECT coalesce(array_agg(DISTINCT o.user_id), '{}') INTO v_users
+    FROM unnest(v_order_ids, p_answers) AS i (order_id, answer)
+    JOIN orders o ON o.id = i.order_id
     JOIN accruals a ON a.order_id = i.order_id
    WHERE i.answer IN ('PROCESSED', 'INVALID')
       OR (i.answer = 'NOT_REGISTERED' AND a.unknown_since <= v_unknown_before);
-  PERFORM FROM user_balances b
-    WHERE b.user_id IN (SELECT o.user_id FROM orders o WHERE o.id = ANY (v_verdicts))
-    ORDER BY b.user_id
-      FOR NO KEY UPDATE;
+  BEGIN
+    PERFORM FROM user_balances b
+      WHERE b.user_id = ANY (v_users)
+      ORDER BY b.user_id
+        FOR NO KEY UPDATE;
+    v_locked_users := v_users;
+  EXCEPTION WHEN lock_not_available THEN
+    -- Somebody holds one of the balances: the others' orders do not wait for it.
+    SELECT coalesce(array_agg(l.user_id), '{}') INTO v_locked_users
+      FROM (SELECT b.user_id FROM user_balances b
+             WHERE b.user_id = ANY (v_users)
+             ORDER BY b.user_id
+               FOR NO KEY UPDATE SKIP LOCKED) l;
+  END;
   PERFORM FROM accruals a
-    WHERE a.order_id = ANY (p_order_ids)
+    WHERE a.order_id = ANY (v_order_ids)
     ORDER BY a.order_id
       FOR NO KEY UPDATE;
 
   WITH verdicts AS (
     -- Of several verdicts on one order in one call the first real one counts.
     SELECT DISTINCT ON (i.order_id)
-           i.order_id, i.answer, i.position, coalesce(i.hundredths, 0) / 100.0 AS value
-      FROM unnest(p_order_ids, p_answers, p_hundredths)
+           i.order_id, o.user_id, i.answer, i.position, coalesce(i.hundredths, 0) / 100.0 AS value
+      FROM unnest(v_order_ids, p_answers, p_hundredths)
            WITH ORDINALITY AS i (order_id, answer, hundredths, position)
+      JOIN orders o ON o.id = i.order_id
       JOIN accruals a ON a.order_id = i.order_id
-     WHERE i.order_id = ANY (v_verdicts)
+     WHERE o.user_id = ANY (v_locked_users)
        AND ((i.answer IN ('PROCESSED', 'INVALID') AND a.status IN ('PROCESSING', 'UNREGISTERED'))
          OR (i.answer = 'NOT_REGISTERED' AND a.status = 'PROCESSING'
              AND a.unknown_since <= v_unknown_before))
      ORDER BY i.order_id, i.answer = 'NOT_REGISTERED', i.position
   ), steps AS (
-    SELECT v.*, o.user_id, row_number() OVER w AS step, sum(v.value) OVER w AS earned
+    SELECT v.*, row_number() OVER w AS step, sum(v.value) OVER w AS earned
       FROM verdicts v
-      JOIN orders o ON o.id = v.order_id
-    WINDOW w AS (PARTITION BY o.user_id ORDER BY v.position)
+    WINDOW w AS (PARTITION BY v.user_id ORDER BY v.position)
   ), settled AS (
     UPDATE accruals a
        SET status = CASE s.answer WHEN 'NOT_REGISTERED' THEN 'UNREGISTERED'
@@ -295,18 +312,19 @@ BEGIN
       FROM steps s
       JOIN user_balances b ON b.user_id = s.user_id
      WHERE a.order_id = s.order_id
+    RETURNING s.position
   ), credited AS (
     UPDATE user_balances b
        SET accrual = b.accrual + c.earned, version = b.version + c.steps
       FROM (SELECT user_id, sum(value) AS earned, count(*) AS steps FROM steps GROUP BY user_id) c
      WHERE b.user_id = c.user_id
   )
-  SELECT coalesce(array_agg(position), '{}') INTO v_settled FROM steps;
+  SELECT coalesce(array_agg(position), '{}') INTO v_settled FROM settled;
 
   IF p_answers && ARRAY['NOT_FINAL', 'NOT_REGISTERED'] THEN
     UPDATE accruals a
        SET unknown_since = CASE i.answer WHEN 'NOT_REGISTERED' THEN clock_timestamp() END
-      FROM unnest(p_order_ids, p_answers) AS i (order_id, answer)
+      FROM unnest(v_order_ids, p_answers) AS i (order_id, answer)
      WHERE a.order_id = i.order_id
        AND a.status = 'PROCESSING'
        AND ((i.answer = 'NOT_REGISTERED' AND a.unknown_since IS NULL)
@@ -317,6 +335,7 @@ BEGIN
     SELECT CASE
              WHEN i.position = ANY (v_settled) THEN 'settled'
              WHEN a.order_id IS NULL OR a.status = 'NEW' THEN 'not_awaited'
+             WHEN o.user_id = ANY (v_users) AND o.user_id <> ALL (v_locked_users) THEN 'locked'
              WHEN a.status = 'PROCESSING' THEN 'waiting'
              WHEN i.answer IN ('NOT_FINAL', 'NOT_REGISTERED') THEN 'already_settled'
              WHEN a.status = i.answer::accrual_status
@@ -325,7 +344,7 @@ BEGIN
            END,
            (extract(epoch FROM clock_timestamp() - o.uploaded_at) * 1000)::bigint,
            (extract(epoch FROM clock_timestamp() - a.unknown_since) * 1000)::bigint
-      FROM unnest(p_order_ids, p_answers, p_hundredths)
+      FROM unnest(v_order_ids, p_answers, p_hundredths)
            WITH ORDINALITY AS i (order_id, answer, hundredths, position)
       LEFT JOIN accruals a ON a.order_id = i.order_id
       LEFT JOIN orders o ON o.id = i.order_id

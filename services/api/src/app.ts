@@ -50,6 +50,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     trustProxy: config.trustedProxies.length > 0 && config.trustedProxies,
     forceCloseConnections: "idle",
+    // What comes in while it closes is still answered, by the routes and not by the framework.
+    return503OnClosing: false,
     genReqId: (request) => requestId(request.headers["x-request-id"]),
     // Only what the schemas say is accepted: "10" is not 10.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },

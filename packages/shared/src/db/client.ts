@@ -1,7 +1,6 @@
 import { PrismaPg } from "@prisma/adapter-pg"
 import { PrismaClient } from "./generated/client.ts"
 
-export { Prisma } from "./generated/client.ts"
 export type Database = PrismaClient
 
 export interface DatabaseLimits {

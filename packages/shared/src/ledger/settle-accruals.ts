@@ -10,13 +10,13 @@ export type ScoringAnswer =
   | { kind: "NOT_REGISTERED" }
 
 export interface AnsweredOrder {
-  orderId: bigint
+  number: string
   answer: ScoringAnswer
 }
 
 export interface Settlement {
   /** See `settle_accruals` in the migrations. */
-  outcome: "settled" | "waiting" | "already_settled" | "contradicted" | "not_awaited"
+  outcome: "settled" | "waiting" | "locked" | "already_settled" | "contradicted" | "not_awaited"
   /** Since the upload was accepted; null when nobody uploaded the order. */
   ageMs: number | null
   /** Since the scoring system first answered that it does not know the order; null when it does. */
@@ -36,7 +36,7 @@ export async function settleAccruals(
   answered: AnsweredOrder[],
   graceMs: number,
 ): Promise<Settlement[]> {
-  const orderIds = answered.map(({ orderId }) => orderId)
+  const numbers = answered.map(({ number }) => number)
   const answers = answered.map(({ answer }) => answer.kind)
   const hundredths = answered.map(({ answer }) =>
     answer.kind === "PROCESSED" ? answer.points : null,
@@ -44,7 +44,7 @@ export async function settleAccruals(
   const rows = await repeat(
     () => database.$queryRaw<Row[]>`
       SELECT outcome, age_ms, unknown_ms
-        FROM settle_accruals(${orderIds}::bigint[], ${answers}::text[], ${hundredths}::bigint[],
+        FROM settle_accruals(${numbers}::text[], ${answers}::text[], ${hundredths}::bigint[],
                              ${graceMs}::bigint)`,
   )
   return rows.map(({ outcome, age_ms, unknown_ms }) => ({

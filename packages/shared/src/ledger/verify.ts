@@ -1,7 +1,7 @@
 import type { Database } from "../db/client.ts"
 
 /** A user whose balance is not what the rows that explain it add up to. */
-export interface Discrepancy {
+interface Discrepancy {
   userId: bigint
   login: string
   reason: string

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { createPostgresBackend, Queue, Worker } from "bullmq"
 import type { Processor, WorkerOptions } from "bullmq"
 import { Redis, type RedisOptions } from "ioredis"
-import { Client } from "pg"
 import type { Logger } from "../runtime/logger.ts"
 import { ACCRUAL_QUEUE, POLL_OPTIONS, type AccrualQueue, type PollPayload } from "./poll-job.ts"
 
@@ -13,6 +12,9 @@ const WORKER_COMMAND_TIMEOUT_MS = 30_000
 const CONNECT_TIMEOUT_MS = 5_000
 const RECONNECT_DELAY_MAX_MS = 1_000
 const POSTGRES_CONNECTIONS_MAX = 10
+/** On a connection that is open and silent, requeue would otherwise wait for ever. */
+const POSTGRES_QUERY_TIMEOUT_MS = 30_000
+const POSTGRES_KEEP_ALIVE_MS = 10_000
 const DATABASE_RETRY_DELAY_MS = 1_000
 const SAME_ERROR_INTERVAL_MS = 30_000
 
@@ -37,10 +39,11 @@ export type AccrualWorker = Worker<PollPayload, void>
 export async function openAccrualQueue(url: string, logger: Logger): Promise<AccrualQueue> {
   const options = { defaultJobOptions: POLL_OPTIONS }
   if (!isRedis(url)) {
-    await untilPostgresAnswers(url, logger)
     const connection = postgresConnection(url)
-    const queue = new Queue(ACCRUAL_QUEUE, { ...options, connection }, createPostgresBackend)
-    logErrors(queue, logger)
+    const queue = await untilReady(
+      () => new Queue(ACCRUAL_QUEUE, { ...options, connection }, createPostgresBackend),
+      logger,
+    )
     return queue as unknown as AccrualQueue
   }
   const connection = redisConnection(url, {
@@ -61,15 +64,18 @@ export async function openAccrualWorker(
   options: Omit<WorkerOptions, "connection">,
 ): Promise<AccrualWorker> {
   if (!isRedis(url)) {
-    await untilPostgresAnswers(url, logger)
     const connection = postgresConnection(url)
-    const worker = new Worker(
-      ACCRUAL_QUEUE,
-      processor as Processor,
-      { ...options, connection },
-      createPostgresBackend,
+    const worker = await untilReady(
+      () =>
+        new Worker(
+          ACCRUAL_QUEUE,
+          processor as Processor,
+          { ...options, connection, autorun: false },
+          createPostgresBackend,
+        ),
+      logger,
     )
-    logErrors(worker, logger)
+    void worker.run()
     return worker as unknown as AccrualWorker
   }
   const connection = redisConnection(url, {
@@ -93,7 +99,10 @@ export async function openAccrualWorker(
  * pause alone, since on PostgreSQL it makes all workers take turns at claiming jobs.
  */
 export async function pauseQueue(queue: AccrualQueue, ms: number): Promise<void> {
-  await queue.setGlobalRateLimit(UNREACHED_LIMIT.max, UNREACHED_LIMIT.durationMs)
+  // An operator's own limit stays: it does as well.
+  if ((await queue.getGlobalRateLimit()) === null) {
+    await queue.setGlobalRateLimit(UNREACHED_LIMIT.max, UNREACHED_LIMIT.durationMs)
+  }
   await queue.rateLimit(Math.ceil(ms))
 }
 
@@ -104,9 +113,10 @@ export async function queuePauseMs(queue: AccrualQueue): Promise<number> {
   return Math.max(0, await queue.getRateLimitTtl(limit.max))
 }
 
-/** Takes away what `pauseQueue` left once the pause is over. */
+/** Takes away what `pauseQueue` left once the pause is over, and nothing else. */
 export async function endQueuePause(queue: AccrualQueue): Promise<void> {
-  await queue.removeGlobalRateLimit()
+  const limit = await queue.getGlobalRateLimit()
+  if (limit?.max === UNREACHED_LIMIT.max) await queue.removeGlobalRateLimit()
 }
 
 function isRedis(url: string): boolean {
@@ -119,7 +129,9 @@ function postgresConnection(url: string) {
     migrate: true,
     max: POSTGRES_CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: POSTGRES_QUERY_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: POSTGRES_KEEP_ALIVE_MS,
   }
 }
 
@@ -131,30 +143,40 @@ function redisConnection(url: string, options: OwnOptions): Redis {
   })
 }
 
-// BullMQ's PostgreSQL backend never recovers from a first connection that failed.
-async function untilPostgresAnswers(url: string, logger: Logger): Promise<void> {
+/**
+ * BullMQ's PostgreSQL backend never recovers from a first connection that failed, and a worker on
+ * one that did turns in place for ever. So it is made anew until it is ready.
+ */
+async function untilReady<Opened extends Openable>(
+  open: () => Opened,
+  logger: Logger,
+): Promise<Opened> {
   for (;;) {
-    const client = new Client({
-      connectionString: url,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    })
+    const opened = open()
+    logErrors(opened, logger)
     try {
-      await client.connect()
-      await client.end()
-      return
+      await opened.waitUntilReady()
+      return opened
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       logger.warn({ reason }, "waiting for the queue's database")
+      await opened.close().catch(() => {})
       await sleep(DATABASE_RETRY_DELAY_MS)
     }
   }
 }
 
+interface Openable extends ErrorSource {
+  waitUntilReady(): Promise<unknown>
+  close(): Promise<void>
+}
+
+interface ErrorSource {
+  on(event: "error", listener: (error: Error) => void): unknown
+}
+
 /** A backend that is away reports the same error several times a second. */
-function logErrors(
-  source: { on(event: "error", listener: (error: Error) => void): unknown },
-  logger: Logger,
-): void {
+function logErrors(source: ErrorSource, logger: Logger): void {
   let lastMessage = ""
   let lastAt = -Infinity
   source.on("error", (error) => {

@@ -1,19 +1,18 @@
 import type { Job, JobsOptions, Queue } from "bullmq"
 import { Type, type Static } from "typebox"
 import { Value } from "typebox/value"
-import type { OrderNumber } from "../domain/order-number.ts"
+import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
 
 export const ACCRUAL_QUEUE = "accrual"
 const POLL_JOB = "poll"
 
 /** What the two services say to each other: one job is one order to ask about. */
 const PollPayload = Type.Object({
-  orderId: Type.String({ pattern: "^[0-9]+$" }),
   number: Type.String({ pattern: "^[0-9]+$" }),
   /** Polls so far that got no final answer; the backoff grows with it. */
   polls: Type.Integer({ minimum: 0 }),
-  /** How many of the latest answers, in a row, could not be understood. */
-  brokenAnswers: Type.Integer({ minimum: 0 }),
+  /** Since when, in epoch milliseconds, no answer could be used; absent after one that could. */
+  brokenSince: Type.Optional(Type.Integer({ minimum: 0 })),
   /** The latest answer in words, for the operator who looks at the job. */
   lastAnswer: Type.Optional(Type.String()),
 })
@@ -21,11 +20,6 @@ export type PollPayload = Static<typeof PollPayload>
 
 export type AccrualQueue = Queue<PollPayload, void>
 export type PollJob = Job<PollPayload, void>
-
-export interface OrderToPoll {
-  orderId: bigint
-  number: string
-}
 
 /**
  * A failed job stays for the operator; more than these make room, and requeue brings their orders
@@ -50,19 +44,24 @@ export const POLL_OPTIONS = {
 
 /**
  * Adds one job per order in one round trip. Where an order's job is there already, nothing
- * happens: the id says which order it is.
+ * happens: the id says which order it is. It is made of the order's number and not of its row's
+ * id, which another database may have given to another order.
  */
-export async function addPolls(queue: AccrualQueue, orders: OrderToPoll[]): Promise<void> {
+export async function addPolls(queue: AccrualQueue, numbers: string[]): Promise<void> {
   await queue.addBulk(
-    orders.map(({ orderId, number }) => ({
+    numbers.map((number) => ({
       name: POLL_JOB,
-      data: { orderId: String(orderId), number, polls: 0, brokenAnswers: 0 },
-      opts: { jobId: `order-${orderId}` },
+      data: { number, polls: 0 },
+      opts: { jobId: `order-${number}` },
     })),
   )
 }
 
-/** Checks a payload where it enters the worker. Throws when it is none of ours. */
-export function parsePollPayload(data: unknown): PollPayload & { number: OrderNumber } {
-  return Value.Parse(PollPayload, data) as PollPayload & { number: OrderNumber }
+/** Checks a payload where it enters the worker; undefined when it is none of ours. */
+export function readPollPayload(data: unknown): CheckedPayload | undefined {
+  if (!Value.Check(PollPayload, data)) return undefined
+  const number = parseOrderNumber(data.number)
+  return number === undefined ? undefined : { ...data, number }
 }
+
+export type CheckedPayload = PollPayload & { number: OrderNumber }

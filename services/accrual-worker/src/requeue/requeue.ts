@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
-import { type AccrualQueue, type OrderToPoll, addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
 const ORDERS_PER_PAGE = 1_000
@@ -46,12 +46,12 @@ async function runRound(
   // Throws while the queue is away: claiming then would put orders off for a lease for nothing.
   await queuePauseMs(queue)
   for (let page = 0; page < PAGES_PER_ROUND_MAX && !signal.aborted; page++) {
-    const orders = await claimOverdue(database, lease)
-    if (orders.length > 0) {
-      await addPolls(queue, orders)
-      logger.info({ orders: orders.length }, "requeued overdue orders")
+    const numbers = await claimOverdue(database, lease)
+    if (numbers.length > 0) {
+      await addPolls(queue, numbers)
+      logger.info({ orders: numbers.length }, "requeued overdue orders")
     }
-    if (orders.length < ORDERS_PER_PAGE) return
+    if (numbers.length < ORDERS_PER_PAGE) return
   }
 }
 
@@ -59,8 +59,8 @@ async function runRound(
  * Takes a page of orders whose lease is over, the longest overdue first, and gives each its next
  * lease in the same statement. Other workers skip the rows that one has locked.
  */
-async function claimOverdue(database: Database, lease: Lease): Promise<OrderToPoll[]> {
-  return database.$queryRaw<OrderToPoll[]>`
+async function claimOverdue(database: Database, lease: Lease): Promise<string[]> {
+  const rows = await database.$queryRaw<{ number: string }[]>`
     WITH overdue AS (
       SELECT order_id FROM accruals
        WHERE status = 'PROCESSING' AND requeue_at <= now()
@@ -76,5 +76,6 @@ async function claimOverdue(database: Database, lease: Lease): Promise<OrderToPo
       FROM overdue v
       JOIN orders o ON o.id = v.order_id
      WHERE a.order_id = v.order_id
-    RETURNING a.order_id AS "orderId", o.number`
+    RETURNING o.number`
+  return rows.map(({ number }) => number)
 }

@@ -38,7 +38,8 @@ export function readAnswer(number: OrderNumber, response: ScoringResponse, now: 
 }
 
 function readOrder(number: OrderNumber, response: ScoringResponse): Answer {
-  if (response.contentEncoding !== undefined) return broken("the body is compressed, unasked")
+  if (!["", "identity"].includes(response.contentEncoding ?? ""))
+    return broken("the body is compressed, unasked")
   if (!/^application\/json\s*(;|$)/i.test(response.contentType ?? "")) {
     return broken("the body is not declared as JSON")
   }

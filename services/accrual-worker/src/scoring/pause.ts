@@ -130,6 +130,9 @@ export class ScoringPause {
     try {
       await endQueuePause(this.#queue)
       this.#queueMayBePaused = false
+      // A pause that began meanwhile was written to its row first, so it is seen here.
+      await this.#lookUp()
+      if (this.remainingMs() > 0) await this.#guardQueue()
     } catch (error) {
       this.#logger.warn({ err: error }, "the queue's pause could not be taken away")
     }

@@ -8,7 +8,9 @@ const DAY_MS = 86_400_000
 const GRACE_MS = DAY_MS
 /** Delays without jitter. */
 const MIDDLE = () => 0.5
-const FIRST_POLL = { polls: 0, brokenAnswers: 0 }
+const NOW = 1_800_000_000_000
+const HOUR_MS = 3_600_000
+const FIRST_POLL = { polls: 0 }
 
 const PROCESSED = { kind: "PROCESSED", points: pointsFromHundredths(72_998) } as const
 const INVALID = { kind: "INVALID" } as const
@@ -25,14 +27,14 @@ describe("a valid answer", () => {
   it.each([PROCESSED, INVALID, NOT_FINAL, NOT_REGISTERED])(
     "goes to the ledger as it is: $kind",
     (answer) => {
-      const step = decide({ kind: "valid", answer }, FIRST_POLL, MIDDLE)
+      const step = decide({ kind: "valid", answer }, FIRST_POLL, NOW, MIDDLE)
       expect(step).toEqual({ do: "apply", answer })
     },
   )
 
   it("goes to the ledger however often the order was asked about before", () => {
-    const polled = { polls: 10_000, brokenAnswers: 9 }
-    const step = decide({ kind: "valid", answer: PROCESSED }, polled, MIDDLE)
+    const polled = { polls: 10_000, brokenSince: NOW - DAY_MS }
+    const step = decide({ kind: "valid", answer: PROCESSED }, polled, NOW, MIDDLE)
     expect(step).toEqual({ do: "apply", answer: PROCESSED })
   })
 })
@@ -40,14 +42,14 @@ describe("a valid answer", () => {
 describe("429", () => {
   it("pauses for the time it says, and nothing else happens to the order", () => {
     for (const pauseMs of [1_000, 60_000, 600_000]) {
-      const step = decide({ kind: "too_many_requests", pauseMs }, FIRST_POLL, MIDDLE)
+      const step = decide({ kind: "too_many_requests", pauseMs }, FIRST_POLL, NOW, MIDDLE)
       expect(step).toEqual({ do: "pause", pauseMs })
     }
   })
 
   it("does not fail an order that is about to", () => {
-    const polled = { polls: 9, brokenAnswers: 9 }
-    const step = decide({ kind: "too_many_requests", pauseMs: 1_000 }, polled, MIDDLE)
+    const polled = { polls: 9, brokenSince: NOW - DAY_MS }
+    const step = decide({ kind: "too_many_requests", pauseMs: 1_000 }, polled, NOW, MIDDLE)
     expect(step).toEqual({ do: "pause", pauseMs: 1_000 })
   })
 })
@@ -60,57 +62,55 @@ describe("5xx, timeout, refused, reset", () => {
     [6, 50_000],
     [50, 50_000],
   ])("after %d polls asks again in %d ms", (polls, delayMs) => {
-    const step = decide(UNAVAILABLE, { polls, brokenAnswers: 0 }, MIDDLE)
+    const step = decide(UNAVAILABLE, { polls }, NOW, MIDDLE)
     const lastAnswer = "it answered 503"
-    expect(step).toEqual({ do: "ask_again", delayMs, brokenAnswers: 0, lastAnswer })
+    expect(step).toEqual({ do: "ask_again", delayMs, lastAnswer })
   })
 
   it("never gives the order up", () => {
-    const step = decide(UNAVAILABLE, { polls: 1_000_000, brokenAnswers: 9 }, MIDDLE)
+    const step = decide(UNAVAILABLE, { polls: 1_000_000, brokenSince: NOW - DAY_MS }, NOW, MIDDLE)
     expect(step.do).toBe("ask_again")
   })
 
   it("neither counts as a broken answer nor forgives those before it", () => {
-    const step = decide(UNAVAILABLE, { polls: 4, brokenAnswers: 3 }, MIDDLE)
-    expect(step).toMatchObject({ do: "ask_again", brokenAnswers: 3 })
+    const step = decide(UNAVAILABLE, { polls: 4, brokenSince: NOW - 5 }, NOW, MIDDLE)
+    expect(step).toMatchObject({ do: "ask_again", brokenSince: NOW - 5 })
   })
 })
 
 describe("an answer that cannot be used", () => {
-  it("is counted, and the order asked about again with backoff", () => {
-    const step = decide(BROKEN, { polls: 3, brokenAnswers: 2 }, MIDDLE)
-    expect(step).toEqual({
-      do: "ask_again",
-      delayMs: 8_000,
-      brokenAnswers: 3,
-      lastAnswer: "it answered about another order",
-    })
+  it("is remembered by when it began, and the order asked about again with backoff", () => {
+    const first = decide(BROKEN, { polls: 3 }, NOW, MIDDLE)
+    const lastAnswer = "it answered about another order"
+    expect(first).toEqual({ do: "ask_again", delayMs: 8_000, brokenSince: NOW, lastAnswer })
+    const later = decide(BROKEN, { polls: 3, brokenSince: NOW - HOUR_MS }, NOW, MIDDLE)
+    expect(later).toMatchObject({ do: "ask_again", brokenSince: NOW - HOUR_MS })
   })
 
-  it("fails the order visibly when it is the tenth in a row", () => {
-    const polled = { ...FIRST_POLL }
-    for (let answers = 1; answers < 10; answers++) {
-      const step = decide(BROKEN, polled, MIDDLE)
-      if (step.do !== "ask_again") throw new Error(`${step.do} after ${answers} broken answers`)
-      expect(step.brokenAnswers).toBe(answers)
-      polled.polls += 1
-      polled.brokenAnswers = step.brokenAnswers
-    }
-    const step = decide(BROKEN, polled, MIDDLE)
-    expect(step).toEqual({
+  it("fails the order visibly when there was no other for six hours", () => {
+    const polls = 400
+    const almost = decide(BROKEN, { polls, brokenSince: NOW - 6 * HOUR_MS + 1 }, NOW, MIDDLE)
+    expect(almost.do).toBe("ask_again")
+    expect(decide(BROKEN, { polls, brokenSince: NOW - 6 * HOUR_MS }, NOW, MIDDLE)).toEqual({
       do: "fail",
-      reason: "10 answers in a row could not be used. The last: it answered about another order",
+      reason: "No answer could be used for 6 h. The last: it answered about another order.",
     })
   })
 
   it("is forgiven after one that can be used", () => {
-    const polled = { polls: 9, brokenAnswers: 9 }
+    const polled = { polls: 9, brokenSince: NOW - HOUR_MS }
     for (const answer of [NOT_FINAL, NOT_REGISTERED]) {
       const next = decideNext(answer, settlement("waiting"), polled, GRACE_MS, MIDDLE)
-      expect(next).toMatchObject({ do: "ask_again", brokenAnswers: 0 })
+      expect(next.do).toBe("ask_again")
+      expect(next).not.toHaveProperty("brokenSince")
     }
-    const step = decide(BROKEN, { polls: 10, brokenAnswers: 0 }, MIDDLE)
-    expect(step).toMatchObject({ do: "ask_again", brokenAnswers: 1 })
+  })
+})
+
+describe("a balance that somebody holds", () => {
+  it("puts the order off with backoff", () => {
+    const next = decideNext(PROCESSED, settlement("locked"), { polls: 2 }, GRACE_MS, MIDDLE)
+    expect(next).toMatchObject({ do: "ask_again", delayMs: 4_000 })
   })
 })
 
@@ -142,12 +142,11 @@ describe("REGISTERED and PROCESSING", () => {
     [6, 50_000],
     [1_000, 50_000],
   ])("after %d polls ask again in %d ms, however old the order is", (polls, delayMs) => {
-    const polled = { polls, brokenAnswers: 0 }
+    const polled = { polls }
     const waiting = settlement("waiting", { ageMs: 30 * DAY_MS })
     expect(decideNext(NOT_FINAL, waiting, polled, GRACE_MS, MIDDLE)).toEqual({
       do: "ask_again",
       delayMs,
-      brokenAnswers: 0,
       lastAnswer: "not final",
     })
   })
@@ -164,7 +163,7 @@ describe("REGISTERED and PROCESSING", () => {
 describe("204", () => {
   const decideUnknown = (ageMs: number | null, unknownMs: number | null, polls = 0) => {
     const waiting = settlement("waiting", { ageMs, unknownMs })
-    return decideNext(NOT_REGISTERED, waiting, { polls, brokenAnswers: 0 }, GRACE_MS, MIDDLE)
+    return decideNext(NOT_REGISTERED, waiting, { polls }, GRACE_MS, MIDDLE)
   }
 
   it.each([
@@ -175,7 +174,6 @@ describe("204", () => {
     expect(decideUnknown(ageMs, 0)).toEqual({
       do: "ask_again",
       delayMs,
-      brokenAnswers: 0,
       lastAnswer: "not registered",
     })
   })

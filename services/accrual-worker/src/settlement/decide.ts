@@ -16,30 +16,37 @@ export type NextStep = { do: "finish"; contradicted: boolean } | AskAgain
 interface AskAgain {
   do: "ask_again"
   delayMs: number
-  brokenAnswers: number
+  /** Set while no answer can be used. */
+  brokenSince?: number
   lastAnswer: string
 }
 
-/** So many answers in a row that cannot be understood, and an operator is to look at the order. */
-const BROKEN_ANSWERS_MAX = 10
+/**
+ * After so long without an answer that can be used an operator is to look at the order. A page that
+ * says "under maintenance" is none, and lasts for hours.
+ */
+const BROKEN_FOR_MAX_MS = 6 * 3_600_000
 
-type Polled = Pick<PollPayload, "polls" | "brokenAnswers">
+type Polled = Pick<PollPayload, "polls" | "brokenSince">
 
-export function decide(answer: Answer, polled: Polled, random: () => number): Step {
+/** `now`: epoch milliseconds. */
+export function decide(answer: Answer, polled: Polled, now: number, random: () => number): Step {
   switch (answer.kind) {
     case "valid":
       return { do: "apply", answer: answer.answer }
     case "too_many_requests":
       return { do: "pause", pauseMs: answer.pauseMs }
     case "unavailable":
-      return askAgain(answer.reason, backoffMs(polled.polls, random), polled.brokenAnswers)
+      return askAgain(answer.reason, backoffMs(polled.polls, random), polled.brokenSince)
     case "broken": {
-      const brokenAnswers = polled.brokenAnswers + 1
-      if (brokenAnswers >= BROKEN_ANSWERS_MAX) {
-        const reason = `${brokenAnswers} answers in a row could not be used. The last: ${answer.reason}`
+      const brokenSince = polled.brokenSince ?? now
+      const brokenForMs = now - brokenSince
+      if (brokenForMs >= BROKEN_FOR_MAX_MS) {
+        const hours = Math.floor(brokenForMs / 3_600_000)
+        const reason = `No answer could be used for ${hours} h. The last: ${answer.reason}.`
         return { do: "fail", reason }
       }
-      return askAgain(answer.reason, backoffMs(polled.polls, random), brokenAnswers)
+      return askAgain(answer.reason, backoffMs(polled.polls, random), brokenSince)
     }
   }
 }
@@ -58,17 +65,24 @@ export function decideNext(
       return { do: "finish", contradicted: false }
     case "contradicted":
       return { do: "finish", contradicted: true }
+    case "locked":
+      return askAgain("the balance is locked", backoffMs(polled.polls, random))
     case "waiting": {
       if (answer.kind !== "NOT_REGISTERED") {
-        return askAgain("not final", backoffMs(polled.polls, random), 0)
+        return askAgain("not final", backoffMs(polled.polls, random))
       }
       const { ageMs, unknownMs } = settlement
       const order = { ageMs: ageMs ?? 0, unknownMs: unknownMs ?? 0, graceMs }
-      return askAgain("not registered", unknownOrderDelayMs(order, random), 0)
+      return askAgain("not registered", unknownOrderDelayMs(order, random))
     }
   }
 }
 
-function askAgain(lastAnswer: string, delayMs: number, brokenAnswers: number): AskAgain {
-  return { do: "ask_again", delayMs, brokenAnswers, lastAnswer }
+function askAgain(lastAnswer: string, delayMs: number, brokenSince?: number): AskAgain {
+  return {
+    do: "ask_again",
+    delayMs,
+    lastAnswer,
+    ...(brokenSince === undefined ? {} : { brokenSince }),
+  }
 }

@@ -3,7 +3,7 @@ import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-
 import {
   type PollJob,
   type PollPayload,
-  parsePollPayload,
+  readPollPayload,
 } from "@gofermart/shared/queue/poll-job.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
@@ -34,7 +34,12 @@ export async function pollOrder(
   job: PollJob,
   token: string | undefined,
 ): Promise<void> {
-  const payload = parsePayload(job)
+  const payload = readPollPayload(job.data)
+  if (payload === undefined) {
+    // Kept, it would block its order's id; finished, it makes room for requeue's.
+    parts.logger.error({ jobId: job.id }, "a job that is none of this system's is dropped")
+    return
+  }
   if (parts.pause.remainingMs() > 0) {
     // Giving the job back before the queue holds the pause would hand it straight out again.
     await parts.pause.told()
@@ -42,17 +47,9 @@ export async function pollOrder(
   }
 
   const answer = await parts.scoring.ask(payload.number)
-  const step = decide(answer, payload, Math.random)
+  const step = decide(answer, payload, Date.now(), Math.random)
   const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
   await act(parts, job, token, payload, next)
-}
-
-function parsePayload(job: PollJob) {
-  try {
-    return parsePollPayload(job.data)
-  } catch {
-    throw new UnrecoverableError("The job's data is none of this system's.")
-  }
 }
 
 async function apply(
@@ -62,7 +59,7 @@ async function apply(
   answer: AnsweredOrder["answer"],
 ): Promise<Exclude<Step, { do: "apply" }> | NextStep> {
   try {
-    const settlement = await parts.settlement.add({ orderId: BigInt(payload.orderId), answer })
+    const settlement = await parts.settlement.add({ number: payload.number, answer })
     return decideNext(answer, settlement, payload, parts.graceMs, Math.random)
   } catch (error) {
     const fault = databaseFault(error)
@@ -70,7 +67,7 @@ async function apply(
     if (fault === "data") return { do: "fail", reason: "The ledger refuses this answer's amount." }
     parts.logger.warn({ jobId: job.id, order: payload.number, fault }, "the answer was not written")
     const delayMs = backoffMs(payload.polls, Math.random)
-    return { do: "ask_again", delayMs, brokenAnswers: 0, lastAnswer: "not written" }
+    return { do: "ask_again", delayMs, lastAnswer: "not written" }
   }
 }
 
@@ -89,9 +86,10 @@ async function act(
       }
       return
     case "ask_again": {
-      const { brokenAnswers, lastAnswer, delayMs } = step
-      if (brokenAnswers > 0) parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
-      await job.updateData({ ...payload, polls: payload.polls + 1, brokenAnswers, lastAnswer })
+      const { brokenSince, lastAnswer, delayMs } = step
+      if (brokenSince !== undefined)
+        parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
+      await job.updateData(asked(payload, payload.polls + 1, lastAnswer, brokenSince))
       await job.moveToDelayed(Date.now() + delayMs, token)
       throw new DelayedError()
     }
@@ -99,9 +97,18 @@ async function act(
       await parts.pause.extend(step.pauseMs)
       throw new RateLimitError()
     case "fail":
-      // The operator's retry starts the count anew.
-      await job.updateData({ ...payload, brokenAnswers: 0, lastAnswer: step.reason })
+      // The operator's retry starts anew.
+      await job.updateData(asked(payload, payload.polls, step.reason, undefined))
       parts.logger.error({ ...about, reason: step.reason }, "the order needs an operator")
       throw new UnrecoverableError(step.reason)
   }
+}
+
+function asked(
+  { number }: PollPayload,
+  polls: number,
+  lastAnswer: string,
+  brokenSince: number | undefined,
+): PollPayload {
+  return { number, polls, lastAnswer, ...(brokenSince === undefined ? {} : { brokenSince }) }
 }

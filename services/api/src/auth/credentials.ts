@@ -1,7 +1,7 @@
 import { Type, type Static } from "typebox"
 
 const LOGIN_LENGTH_MAX = 64
-export const PASSWORD_LENGTH_MAX = 256
+const PASSWORD_LENGTH_MAX = 256
 /** What a field may hold before it is trimmed and counted in characters, in UTF-16 units. */
 const FIELD_UNITS_MAX = 1_024
 

@@ -42,6 +42,7 @@ function problemCode(error: FastifyError): ProblemCode {
   if (status === 413) return "body_too_large"
   if (status !== undefined && status >= 400 && status < 500) return "malformed_request"
   const fault = databaseFault(error)
+  if (fault === "locked") return "overloaded"
   return fault === "defect" || fault === "data" ? "internal" : "unavailable"
 }
 

@@ -1,11 +1,10 @@
 import type { FastifyReply } from "fastify"
-import { Type } from "typebox"
 
 /**
  * Every refusal there is: its stable code, its status, and its sentence. A client may rely on the
  * first two; the sentence is for people.
  */
-export const PROBLEMS = {
+const PROBLEMS = {
   malformed_request: [400, "The request is not of the form this operation takes."],
   unauthenticated: [401, "A valid token is needed; register or log in to get one."],
   wrong_credentials: [401, "The login and the password do not belong together."],
@@ -33,6 +32,7 @@ export const PROBLEM_TYPE = "application/problem+json"
 /** After how long a client that got a 503 may try again. */
 const RETRY_AFTER_S = 1
 
+/** RFC 9457, and the code and the request's id. */
 export interface Problem {
   type: string
   title: string
@@ -42,17 +42,6 @@ export interface Problem {
   code: ProblemCode
   request_id: string
 }
-
-/** RFC 9457. */
-export const ProblemSchema = Type.Object({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Integer(),
-  detail: Type.String(),
-  instance: Type.String(),
-  code: Type.String(),
-  request_id: Type.String(),
-})
 
 export function describeProblem(
   code: ProblemCode,

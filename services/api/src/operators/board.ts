@@ -4,7 +4,7 @@ import { BullMQAdapter } from "@bull-board/api/bullMQAdapter"
 import { FastifyAdapter } from "@bull-board/fastify"
 import { timingSafeEqual } from "node:crypto"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { isCrossSite } from "../http/cross-site.ts"
+import { isCrossSite, isForeignName } from "../http/cross-site.ts"
 import Fastify, { type FastifyInstance } from "fastify"
 
 /** Builds the operators' own server: a Bull Board of the accrual queue. */
@@ -16,11 +16,13 @@ export async function buildOperatorsApp(
   if (operator.password !== undefined) {
     await requireOperator(app, operator.login, operator.password)
   }
-  app.addHook("onRequest", async (request, reply) =>
-    isCrossSite(request)
-      ? reply.code(403).send({ error: "Another site asked for this." })
-      : undefined,
-  )
+  app.addHook("onRequest", async (request, reply) => {
+    const isGuarded = operator.password !== undefined
+    if (isCrossSite(request) || (!isGuarded && isForeignName(request))) {
+      return reply.code(403).send({ error: "Another site asked for this." })
+    }
+    return undefined
+  })
   const board = new FastifyAdapter()
   createBullBoard({ queues: [new BullMQAdapter(queue as never)], serverAdapter: board })
   await app.register(board.registerPlugin())

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type AccrualQueue, type OrderToPoll, addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
 /** Orders held for a queue that is slow or away; more are left to requeue. */
@@ -25,14 +25,14 @@ export class Enqueuer {
     this.#logger = logger
   }
 
-  enqueue(orders: OrderToPoll[]): void {
-    if (this.#held + orders.length > ORDERS_HELD_MAX) {
-      this.#logger.warn({ orders: orders.length }, "the queue is behind; requeue takes over")
+  enqueue(numbers: string[]): void {
+    if (this.#held + numbers.length > ORDERS_HELD_MAX) {
+      this.#logger.warn({ orders: numbers.length }, "the queue is behind; requeue takes over")
       return
     }
-    this.#held += orders.length
-    const adding = this.#add(orders).finally(() => {
-      this.#held -= orders.length
+    this.#held += numbers.length
+    const adding = this.#add(numbers).finally(() => {
+      this.#held -= numbers.length
       this.#underWay.delete(adding)
     })
     this.#underWay.add(adding)
@@ -44,11 +44,11 @@ export class Enqueuer {
     await Promise.race([Promise.all(this.#underWay), timeout])
   }
 
-  async #add(orders: OrderToPoll[]): Promise<void> {
+  async #add(numbers: string[]): Promise<void> {
     try {
-      await addPolls(await this.#queue, orders)
+      await addPolls(await this.#queue, numbers)
     } catch (error) {
-      this.#logger.warn({ err: error, orders: orders.length }, "not enqueued; requeue takes over")
+      this.#logger.warn({ err: error, orders: numbers.length }, "not enqueued; requeue takes over")
     }
   }
 }

@@ -1,7 +1,6 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { databaseFault } from "@gofermart/shared/db/faults.ts"
 import {
-  type Recorded,
   type RecordOutcome,
   recordOrders,
   type Upload,
@@ -16,19 +15,15 @@ const UPLOADS_WAITING_MAX = 10_000
 
 /** Records uploads in batches and hands what was accepted to the workers. */
 export class Intake {
-  readonly #batcher: Batcher<Upload, Recorded>
+  readonly #batcher: Batcher<Upload, RecordOutcome>
 
   /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
   constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
     const record = async (uploads: Upload[]) => {
-      const recorded = await recordOrders(database, uploads, leaseMs)
-      const accepted = recorded.flatMap(({ outcome, orderId }, i) => {
-        const number = uploads[i]?.number
-        const isAccepted = outcome === "accepted" && orderId !== null && number !== undefined
-        return isAccepted ? [{ orderId, number }] : []
-      })
-      if (accepted.length > 0) enqueuer.enqueue(accepted)
-      return recorded
+      const outcomes = await recordOrders(database, uploads, leaseMs)
+      const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
+      if (accepted.length > 0) enqueuer.enqueue(accepted.map(({ number }) => number))
+      return outcomes
     }
     this.#batcher = new Batcher(record, isItemFault, {
       itemsPerBatchMax: UPLOADS_PER_BATCH_MAX,
@@ -40,8 +35,7 @@ export class Intake {
   /** Resolves once the outcome is committed. Rejects with `BatcherFullError` under overload. */
   async record(upload: Upload): Promise<RecordOutcome> {
     try {
-      const { outcome } = await this.#batcher.add(upload)
-      return outcome
+      return await this.#batcher.add(upload)
     } catch (error) {
       // The only data this write depends on is the user, who may be deleted while it waits.
       if (databaseFault(error) === "data") return "no_user"
