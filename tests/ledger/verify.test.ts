@@ -70,4 +70,10 @@ describe("the verification of the ledger", () => {
     await test.client.user.create({ data: { login: "nobody", password: "-" } })
     expect(await reasons()).toContain("there is no balance row")
   })
+
+  it("finds a withdrawal against another user's order", async () => {
+    const { orderId: others } = await createUserWithPoints(test.client, 100)
+    await test.client.withdrawal.updateMany({ data: { orderId: others } })
+    expect((await reasons()).join()).toMatch(/^a withdrawal is against order \d+ of another user$/)
+  })
 })

@@ -73,6 +73,14 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
         LEFT JOIN accruals a ON a.order_id = o.id
        WHERE a.order_id IS NULL
        LIMIT ${DISCREPANCIES_LISTED_MAX}
+    ), misplaced AS (
+      SELECT w.user_id AS "userId", u.login,
+             format('a withdrawal is against order %s of another user', o.number) AS reason
+        FROM withdrawals w
+        JOIN users u ON u.id = w.user_id
+        JOIN orders o ON o.id = w.order_id
+       WHERE o.user_id <> w.user_id
+       LIMIT ${DISCREPANCIES_LISTED_MAX}
     )
     SELECT (SELECT count(*) FROM users)::int AS users,
            (SELECT count(*) FROM withdrawals)::int AS withdrawals,
@@ -81,7 +89,8 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
            (SELECT coalesce(sum(credited), 0.00)::text FROM explained) AS credited,
            (SELECT coalesce(sum(withdrawn), 0.00)::text FROM explained) AS withdrawn,
            (SELECT coalesce(jsonb_agg(w), '[]')
-              FROM (SELECT * FROM wrong UNION ALL SELECT * FROM unpaired) w) AS discrepancies`
+              FROM (SELECT * FROM wrong UNION ALL SELECT * FROM unpaired
+                     UNION ALL SELECT * FROM misplaced) w) AS discrepancies`
   if (row === undefined) throw new Error("the verification returned no row")
   return {
     ...row,

@@ -11,7 +11,7 @@ import {
 import { withdraw } from "@gofermart/shared/ledger/withdraw.ts"
 import type { FastifyInstance } from "fastify"
 import { Type, type Static } from "typebox"
-import { ITEMS_PER_PAGE, sendList } from "../http/json-list.ts"
+import { ITEMS_PER_PAGE, LIST_TIMEOUT_MS, sendList } from "../http/json-list.ts"
 import { sendProblem } from "../http/problems.ts"
 
 const BalanceSchema = Type.Object({ current: Type.Number(), withdrawn: Type.Number() })
@@ -79,7 +79,8 @@ const WithdrawalSchema = Type.Object({
 
 export function withdrawalListRoute(app: FastifyInstance, database: Database): void {
   const schema = { response: { 200: Type.Array(WithdrawalSchema) } }
-  app.get("/api/user/withdrawals", { schema }, (request, reply) =>
+  const options = { schema, handlerTimeout: LIST_TIMEOUT_MS }
+  app.get("/api/user/withdrawals", options, (request, reply) =>
     sendList(
       reply,
       (after) => readWithdrawals(database, request.userId, after?.version),

@@ -1,6 +1,9 @@
 import { Readable } from "node:stream"
 import type { FastifyReply } from "fastify"
 
+/** For a slow reader to take a whole list; the database is asked only as fast as it reads. */
+export const LIST_TIMEOUT_MS = 600_000
+
 /** Items read from the database at once. */
 export const ITEMS_PER_PAGE = 1_000
 

@@ -5,7 +5,7 @@ import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
 import type { FastifyInstance } from "fastify"
 import { Type, type Static } from "typebox"
-import { ITEMS_PER_PAGE, sendList } from "../http/json-list.ts"
+import { ITEMS_PER_PAGE, LIST_TIMEOUT_MS, sendList } from "../http/json-list.ts"
 import { sendProblem } from "../http/problems.ts"
 import type { Intake } from "./intake.ts"
 
@@ -46,7 +46,8 @@ export function uploadRoute(instance: FastifyInstance, intake: Intake): void {
 const listSchema = { response: { 200: Type.Array(OrderSchema) } }
 
 export function orderListRoute(app: FastifyInstance, database: Database): void {
-  app.get("/api/user/orders", { schema: listSchema }, (request, reply) =>
+  const options = { schema: listSchema, handlerTimeout: LIST_TIMEOUT_MS }
+  app.get("/api/user/orders", options, (request, reply) =>
     sendList(reply, (after) => readOrders(database, request.userId, after?.id), showOrder),
   )
 }
