@@ -75,12 +75,16 @@ describe("start with the three names of the published contract", () => {
 
   it("says in words what is wrong with a setting, and leaves nothing running", async () => {
     const { address } = await settings()
-    const process = start(["-a", address, "-d", "mysql://nowhere", "-r", scoringUrl], {})
+    const args = ["-a", address, "-d", "mysql://me:secret@nowhere", "-q", "x", "-r", scoringUrl]
+    const process = start(args, {})
     let said = ""
     process.stdout.on("data", (text: Buffer) => (said += text.toString()))
     const [code] = await once(process, "close")
     expect(code).toBe(1)
-    expect(said).toContain("mysql")
+    expect(said).toMatch(
+      /^The database must be a URL postgresql:.*\nThe queue must be a URL redis:/,
+    )
+    expect(said).not.toContain("secret")
     await expect(access(join(folder, "lock"))).rejects.toThrow("ENOENT")
     await expect(access(join(folder, "logs", "api.log"))).rejects.toThrow("ENOENT")
   })

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { parseAddress } from "@gofermart/shared/runtime/env.ts"
 
 export const HELP = `Starts Gofermart on this machine and stops it on Ctrl-C.
 
@@ -41,18 +42,35 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOption
   })
   if (values.help === true) return undefined
   const workersText = given(values.workers) ?? given(env["WORKERS"]) ?? "1"
-  const workers = /^[0-9]+$/.test(workersText) ? Number(workersText) : Number.NaN
-  if (Number.isNaN(workers) || workers < 1 || workers > WORKERS_MAX) {
-    throw new RangeError(`The number of workers must be from 1 to ${WORKERS_MAX}.`)
-  }
-  return {
+  const options = {
     address: given(values.address) ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
     databaseUrl: given(values.database) ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
     queueUrl: given(values.queue) ?? given(env["QUEUE_URL"]),
     scoringUrl:
       given(values.scoring) ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
-    workers,
+    workers: /^[0-9]+$/.test(workersText) ? Number(workersText) : Number.NaN,
   }
+  const wrong = whatIsWrong(options)
+  if (wrong.length > 0) throw new RangeError(wrong.join("\n"))
+  return options
+}
+
+/** In sentences, without the values: a connection string holds a password. */
+function whatIsWrong({ address, databaseUrl, queueUrl, workers }: StartOptions): string[] {
+  const wrong: string[] = []
+  if (parseAddress(address) === undefined) {
+    wrong.push("The address must be HOST:PORT, or :PORT for every interface.")
+  }
+  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    wrong.push("The database must be a URL postgresql://user:password@host:port/name.")
+  }
+  if (queueUrl !== undefined && !/^(rediss?|postgres(ql)?):\/\//.test(queueUrl)) {
+    wrong.push("The queue must be a URL redis://… or postgresql://….")
+  }
+  if (!(workers >= 1 && workers <= WORKERS_MAX)) {
+    wrong.push(`The number of workers must be from 1 to ${WORKERS_MAX}.`)
+  }
+  return wrong
 }
 
 function given(value: string | undefined): string | undefined {
