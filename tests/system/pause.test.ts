@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { openAccrualQueue, queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
@@ -103,6 +104,9 @@ describeOnBackends("a scoring system that refuses one worker", (backend) => {
     // The short refusal arrives when the long pause is on.
     setTimeout(held.resolve, 200)
     await anna.upload(other)
+    await sleep(600)
+    const { pausedUntil } = await system.database.client.scoringPause.findFirstOrThrow()
+    expect(pausedUntil.getTime() - Date.now()).toBeGreaterThan(2_000)
     await expectAllSettledOnce(system, [long, short, other])
     const later = allPolls([long, short, other]).filter((poll) => poll > at + TOLERANCE_MS)
     expect(later.filter((poll) => poll < at + 4_000)).toEqual([])
