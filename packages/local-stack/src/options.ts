@@ -1,5 +1,10 @@
 import { parseArgs } from "node:util"
-import { parseAddress } from "@gofermart/shared/runtime/env.ts"
+import {
+  isDatabaseUrl,
+  isQueueUrl,
+  parseAddress,
+  withContractNames,
+} from "@gofermart/shared/runtime/env.ts"
 
 export const HELP = `Starts Gofermart on this machine and stops it on Ctrl-C.
 
@@ -41,13 +46,13 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOption
     },
   })
   if (values.help === true) return undefined
+  const named = withContractNames(env)
   const workersText = given(values.workers) ?? given(env["WORKERS"]) ?? "1"
   const options = {
     address: given(values.address) ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
-    databaseUrl: given(values.database) ?? given(env["DATABASE_URL"]) ?? given(env["DATABASE_URI"]),
+    databaseUrl: given(values.database) ?? given(named["DATABASE_URL"]),
     queueUrl: given(values.queue) ?? given(env["QUEUE_URL"]),
-    scoringUrl:
-      given(values.scoring) ?? given(env["SCORING_URL"]) ?? given(env["ACCRUAL_SYSTEM_ADDRESS"]),
+    scoringUrl: given(values.scoring) ?? given(named["SCORING_URL"]),
     workers: /^[0-9]+$/.test(workersText) ? Number(workersText) : Number.NaN,
   }
   const wrong = whatIsWrong(options)
@@ -61,10 +66,10 @@ function whatIsWrong({ address, databaseUrl, queueUrl, workers }: StartOptions):
   if (parseAddress(address) === undefined) {
     wrong.push("The address must be HOST:PORT, or :PORT for every interface.")
   }
-  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+  if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
     wrong.push("The database must be a URL postgresql://user:password@host:port/name.")
   }
-  if (queueUrl !== undefined && !/^(rediss?|postgres(ql)?):\/\//.test(queueUrl)) {
+  if (queueUrl !== undefined && !isQueueUrl(queueUrl)) {
     wrong.push("The queue must be a URL redis://… or postgresql://….")
   }
   if (!(workers >= 1 && workers <= WORKERS_MAX)) {

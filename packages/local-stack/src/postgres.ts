@@ -17,11 +17,8 @@ const SUPERUSER = "gofermart"
 export interface EmbeddedPostgres {
   /** The connection string of a database of this server. */
   url(database: string): string
-  /** Creates a database, a copy of `template` when one is named; does nothing when it is there. */
-  createDatabase(name: string, template?: string): Promise<void>
-  dropDatabase(name: string): Promise<void>
-  /** Starts the server again after `stop`, on the same port. */
-  start(): Promise<void>
+  /** Creates a database; does nothing when it is there. */
+  createDatabase(name: string): Promise<void>
   /** Stops it: `fast` disconnects everybody and flushes; `immediate` is a crash. */
   stop(mode?: "fast" | "immediate"): Promise<void>
 }
@@ -30,13 +27,8 @@ export interface EmbeddedPostgres {
  * Starts the PostgreSQL that comes as an npm package, on a free loopback port, with its data in
  * `folder`; makes the data folder when it is not there, and takes over a server that an
  * earlier, killed run has left behind.
- *
- * `settings` are server parameters by name.
  */
-export async function startPostgres(
-  folder: string,
-  settings: Record<string, string> = {},
-): Promise<EmbeddedPostgres> {
+export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const user = await unprivilegedUser(folder)
   const data = join(user.folder, "data")
@@ -50,7 +42,6 @@ export async function startPostgres(
     port: String(port),
     unix_socket_directories: "",
     max_connections: "500",
-    ...settings,
   }).map(([name, value]) => `-c ${name}='${value}'`)
 
   const pgCtl = (...args: string[]) => user.run("pg_ctl", [...args, "--pgdata", data, "--wait"])
@@ -75,30 +66,21 @@ export async function startPostgres(
 
   const url = (database: string) =>
     `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
-  const administer = async (...statements: string[]) => {
-    const client = new Client({ connectionString: url("postgres") })
-    await client.connect()
-    try {
-      for (const statement of statements) await client.query(statement)
-    } finally {
-      await client.end()
-    }
-  }
   return {
     url,
-    start,
     stop,
-    async createDatabase(name, template) {
-      const from = template === undefined ? "" : ` TEMPLATE ${escapeIdentifier(template)}`
+    async createDatabase(name) {
+      const client = new Client({ connectionString: url("postgres") })
+      await client.connect()
       try {
-        await administer(`CREATE DATABASE ${escapeIdentifier(name)}${from}`)
+        await client.query(`CREATE DATABASE ${escapeIdentifier(name)}`)
       } catch (error) {
         const DUPLICATE_DATABASE = "42P04"
         if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error
+      } finally {
+        await client.end()
       }
     },
-    dropDatabase: (name) =>
-      administer(`DROP DATABASE IF EXISTS ${escapeIdentifier(name)} WITH (FORCE)`),
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import {
+  dataFolder,
   lockDataFolder,
   logsFolder,
   removeRunning,
@@ -69,8 +70,8 @@ async function run(options: StartOptions): Promise<void> {
 }
 
 async function greet(options: StartOptions, stack: Stack): Promise<void> {
-  const queue = options.queueUrl === undefined ? "in the database" : "on Redis"
-  const database = options.databaseUrl === undefined ? "embedded, under .data/" : "as given"
+  const queue = options.queueUrl === undefined ? "in the database" : "as given"
+  const database = options.databaseUrl === undefined ? `embedded, in ${dataFolder}` : "as given"
   const scoring = options.scoringUrl === undefined ? " (simulator)" : ""
   const number = withCheckDigit(String(randomInt(1e11, 1e12)))
   if (scoring !== "") await announceOrder(stack.scoringUrl, number)

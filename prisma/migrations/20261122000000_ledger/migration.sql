@@ -164,6 +164,7 @@ AS $$
 DECLARE
   v_lease_end timestamptz := now() + p_lease_ms * interval '1 millisecond';
   v_opened bigint[];
+  v_owned bigint[];
   v_reopened bigint[];
 BEGIN
   WITH inserted AS (
@@ -181,11 +182,11 @@ BEGIN
   SELECT coalesce(array_agg(id), '{}') INTO v_opened FROM inserted;
 
   IF cardinality(v_opened) < cardinality(p_numbers) THEN
+    SELECT coalesce(array_agg(o.id), '{}') INTO v_owned
+      FROM unnest(p_user_ids, p_numbers) AS i (user_id, number)
+      JOIN orders o ON o.number = i.number AND o.user_id = i.user_id;
     PERFORM FROM accruals a
-      WHERE a.order_id IN (
-              SELECT o.id
-                FROM unnest(p_user_ids, p_numbers) AS i (user_id, number)
-                JOIN orders o ON o.number = i.number AND o.user_id = i.user_id)
+      WHERE a.order_id = ANY (v_owned)
         AND a.status IN ('NEW', 'UNREGISTERED')
       ORDER BY a.order_id
         FOR NO KEY UPDATE;
@@ -193,10 +194,7 @@ BEGIN
       UPDATE accruals a
          SET status = 'PROCESSING', version = NULL, balance_after = NULL, unknown_since = NULL,
              requeue_at = v_lease_end, updated_at = clock_timestamp()
-       WHERE a.order_id IN (
-               SELECT o.id
-                 FROM unnest(p_user_ids, p_numbers) AS i (user_id, number)
-                 JOIN orders o ON o.number = i.number AND o.user_id = i.user_id)
+       WHERE a.order_id = ANY (v_owned)
          AND a.status IN ('NEW', 'UNREGISTERED')
       RETURNING a.order_id AS id
     ), uploaded AS (

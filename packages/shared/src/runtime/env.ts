@@ -88,6 +88,14 @@ export const queueUrl = Type.String({
   description: "a connection string redis://… or postgresql://…",
 })
 
+export function isDatabaseUrl(text: string): boolean {
+  return Value.Check(databaseUrl, text)
+}
+
+export function isQueueUrl(text: string): boolean {
+  return Value.Check(queueUrl, text)
+}
+
 export const logLevel = Type.Enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
   default: "info",
   description: "fatal, error, warn, info, debug, trace or silent",
