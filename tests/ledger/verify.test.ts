@@ -76,4 +76,10 @@ describe("the verification of the ledger", () => {
     await test.client.withdrawal.updateMany({ data: { orderId: others } })
     expect((await reasons()).join()).toMatch(/^a withdrawal is against order \d+ of another user$/)
   })
+
+  it("finds an accrual that names another user than its order", async () => {
+    const { userId: another } = await createUserWithPoints(test.client, 100)
+    await test.client.accrual.update({ where: { orderId }, data: { userId: another, version: 9 } })
+    expect((await reasons()).join()).toMatch(/the accrual of order \d+ names another user/)
+  })
 })

@@ -10,6 +10,7 @@ import {
   createUser,
   createUserWithPoints,
   LEASE_MS,
+  UNFINISHED_MAX,
   processed,
   recordOne,
   settleOne,
@@ -133,7 +134,7 @@ describe("withdrawing", () => {
       const number = newNumber()
       const [paid, [recorded]] = await Promise.all([
         spend(payer, number, 100),
-        recordOrders(test.client, [{ userId: uploader, number }], LEASE_MS),
+        recordOrders(test.client, [{ userId: uploader, number }], LEASE_MS, UNFINISHED_MAX),
       ])
       const { userId: owner } = await test.client.order.findUniqueOrThrow({ where: { number } })
       const payerWon = owner === payer

@@ -81,6 +81,14 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
         JOIN orders o ON o.id = w.order_id
        WHERE o.user_id <> w.user_id
        LIMIT ${DISCREPANCIES_LISTED_MAX}
+    ), estranged AS (
+      SELECT o.user_id AS "userId", u.login,
+             format('the accrual of order %s names another user', o.number) AS reason
+        FROM accruals a
+        JOIN orders o ON o.id = a.order_id
+        JOIN users u ON u.id = o.user_id
+       WHERE a.user_id <> o.user_id
+       LIMIT ${DISCREPANCIES_LISTED_MAX}
     )
     SELECT (SELECT count(*) FROM users)::int AS users,
            (SELECT count(*) FROM withdrawals)::int AS withdrawals,
@@ -90,7 +98,8 @@ export async function verifyLedger(database: Database): Promise<LedgerReport> {
            (SELECT coalesce(sum(withdrawn), 0.00)::text FROM explained) AS withdrawn,
            (SELECT coalesce(jsonb_agg(w), '[]')
               FROM (SELECT * FROM wrong UNION ALL SELECT * FROM unpaired
-                     UNION ALL SELECT * FROM misplaced) w) AS discrepancies`
+                     UNION ALL SELECT * FROM misplaced
+                     UNION ALL SELECT * FROM estranged) w) AS discrepancies`
   if (row === undefined) throw new Error("the verification returned no row")
   return {
     ...row,
