@@ -73,7 +73,7 @@ export async function startStack(
 
 /** Whose variables are whose, by the beginning of their names: a secret meant for one is no other's. */
 const SETTINGS = {
-  api: /^(AUTH_|DATABASE_|LOG_|OPERATORS_|PASSWORD_|REQUEUE_|SHUTDOWN_|TOKEN_|TRUSTED_|WITHDRAWAL_)/,
+  api: /^(AUTH_|DATABASE_|LOG_|LOGIN_|OPERATORS_|PASSWORD_|REGISTRATIONS_|REQUEUE_|SHUTDOWN_|THROTTLE_|TOKEN_|TRUSTED_|UNFINISHED_|WITHDRAWAL_)/,
   worker: /^(DATABASE_|LOG_|REQUEUE_|SCORING_|SHUTDOWN_|WORKER_)/,
   simulator: /^(LOG_|SIMULATOR_)/,
 }

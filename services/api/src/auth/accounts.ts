@@ -28,6 +28,11 @@ export class Accounts {
     return account !== null && issuedAt >= account.tokensValidFrom
   }
 
+  /** The next request of this user's is decided by what the database says then. */
+  forget(userId: bigint): void {
+    this.#known.delete(userId)
+  }
+
   #find(userId: bigint): Promise<Account | null> {
     const known = this.#known.get(userId)
     if (known !== undefined) return known

@@ -2,12 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { isCrossSite } from "../http/cross-site.ts"
 import { sendProblem } from "../http/problems.ts"
 import type { Accounts } from "./accounts.ts"
-import type { Tokens } from "./tokens.ts"
+import type { Tokens, VerifiedToken } from "./tokens.ts"
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Who asks; set by the authentication that the route asked for. */
     userId: bigint
+    /** What the request was authenticated with. */
+    token: VerifiedToken
   }
 }
 
@@ -19,6 +21,7 @@ export function cookieName(request: FastifyRequest): string {
 /** Makes every route of this instance answer 401 without a valid token, in a header or a cookie. */
 export function requireUser(app: FastifyInstance, tokens: Tokens, accounts: Accounts): void {
   app.decorateRequest("userId", 0n)
+  app.decorateRequest("token")
   app.addHook("onRequest", async (request, reply): Promise<FastifyReply | undefined> => {
     const { authorization } = request.headers
     const token =
@@ -32,6 +35,7 @@ export function requireUser(app: FastifyInstance, tokens: Tokens, accounts: Acco
       return sendProblem(reply, "unauthenticated")
     }
     request.userId = verified.userId
+    request.token = verified
     return undefined
   })
 }

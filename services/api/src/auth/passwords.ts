@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { hash, verify } from "@node-rs/argon2"
 import pLimit from "p-limit"
 import { OverloadedError } from "../http/errors.ts"
@@ -8,13 +9,16 @@ import { OverloadedError } from "../http/errors.ts"
  */
 const PARAMETERS = { memoryCost: 47_104, timeCost: 1, parallelism: 1 }
 
-/** Each hash occupies a thread that the database and files need as well. */
+/**
+ * Half of the threads of Node.js' pool, where hashes run: signatures, compression and name look-ups
+ * run there too.
+ */
 const HASHES_AT_ONCE_MAX = 2
 const HASHES_WAITING_MAX = 200
 
 /** Hashes and checks passwords, a bounded number at a time. Rejects with `OverloadedError`. */
 export class Passwords {
-  readonly #limit = pLimit(HASHES_AT_ONCE_MAX)
+  readonly #limit = pLimit(hashesAtOnce())
   readonly #nobodys = this.hash("a password that nobody has")
 
   /** A PHC string. */
@@ -35,4 +39,10 @@ export class Passwords {
     }
     return this.#limit(work)
   }
+}
+
+/** Half of the cores is left to what else is asked for while people log in. */
+function hashesAtOnce(): number {
+  const halfOfCores = Math.floor(availableParallelism() / 2)
+  return Math.max(1, Math.min(halfOfCores, HASHES_AT_ONCE_MAX))
 }

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto"
 import { decodeJwt, decodeProtectedHeader, generateKeyPair, SignJWT } from "jose"
-import { describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { parseKeys, Tokens } from "./tokens.ts"
 
 const HOUR_MS = 3_600_000
@@ -30,24 +30,30 @@ function forge(payload: Record<string, unknown>, header: object = {}, key: Uint8
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString("base64url")
 
 describe("a token of ours", () => {
-  it("tells whose it is and since when", async () => {
-    const before = nowS()
-    const verified = await tokens.verify(await tokens.issue(42n))
-    expect(verified?.userId).toBe(42n)
-    expect(verified?.issuedAt.getTime()).toBeGreaterThanOrEqual(before * 1_000)
-    expect(verified?.issuedAt.getTime()).toBeLessThanOrEqual(Date.now())
+  it("tells whose it is, from when and until when, to the millisecond", async () => {
+    const second = nowS() * 1_000
+    for (let ms = 0; ms < 1_000; ms++) {
+      const token = await tokens.issue(42n, new Date(second + ms))
+      const told = {
+        userId: 42n,
+        issuedAt: new Date(second + ms),
+        expiresAt: new Date(second + HOUR_MS),
+      }
+      expect(await tokens.verify(token)).toEqual(told)
+      expect(await tokens.verify(token)).toEqual(told)
+    }
   })
 
   it("tells a user id too large for a number", async () => {
     const largest = 2n ** 63n - 1n
-    expect((await tokens.verify(await tokens.issue(largest)))?.userId).toBe(largest)
+    expect((await tokens.verify(await tokens.issue(largest, new Date())))?.userId).toBe(largest)
   })
 
   it("names its key, its algorithm and its end", async () => {
-    const token = await tokens.issue(7n)
+    const token = await tokens.issue(7n, new Date(1_764_000_000_123))
     expect(decodeProtectedHeader(token)).toEqual(HEADER)
-    const { iat = 0, exp, ...rest } = decodeJwt(token)
-    expect(exp).toBe(iat + 3_600)
+    const { iat, exp, ...rest } = decodeJwt(token)
+    expect({ iat, exp }).toEqual({ iat: 1_764_000_000.123, exp: 1_764_003_600 })
     expect(rest).toEqual({ sub: "7", iss: "gofermart", aud: "gofermart-api" })
   })
 
@@ -70,12 +76,12 @@ describe("a token is refused", () => {
 
   it("when it is a megabyte long", async () => {
     const long = "a".repeat(1_048_576)
-    expect(await accepted(long, (await tokens.issue(7n)) + long)).toEqual([])
+    expect(await accepted(long, (await tokens.issue(7n, new Date())) + long)).toEqual([])
   })
 
   it.each(["none", "None", "NONE", "nOnE", ""])("when its algorithm is %j", async (alg) => {
     const unsigned = `${encode({ ...HEADER, alg })}.${encode(claims())}`
-    const [, , signature = ""] = (await tokens.issue(7n)).split(".")
+    const [, , signature = ""] = (await tokens.issue(7n, new Date())).split(".")
     expect(await accepted(unsigned, `${unsigned}.`, `${unsigned}.${signature}`)).toEqual([])
   })
 
@@ -128,7 +134,7 @@ describe("a token is refused", () => {
   })
 
   it("when its header, its payload or its signature is altered", async () => {
-    const token = await tokens.issue(7n)
+    const token = await tokens.issue(7n, new Date())
     const [header = "", payload = "", signature = ""] = token.split(".")
     const otherStart = signature.startsWith("A") ? "B" : "A"
     const altered = [
@@ -191,17 +197,59 @@ describe("the clocks of two instances", () => {
   })
 })
 
+describe("a token that was verified before", () => {
+  afterEach(() => vi.useRealTimers())
+
+  it("is refused from its end on, with the same tolerance as at first", async () => {
+    const end = (nowS() + 60) * 1_000
+    const token = await forge(claims({ exp: end / 1_000 }))
+    const forgotten = () => new Tokens(keys(["k1", KEY]), HOUR_MS)
+    expect(await tokens.verify(token)).toBeDefined()
+    vi.useFakeTimers({ toFake: ["Date"], now: end + 4_999 })
+    expect(await tokens.verify(token)).toBeDefined()
+    expect(await forgotten().verify(token)).toBeDefined()
+    vi.setSystemTime(end + 5_000)
+    expect(await tokens.verify(token)).toBeUndefined()
+    expect(await forgotten().verify(token)).toBeUndefined()
+    expect(await tokens.verify(token)).toBeUndefined()
+  })
+
+  it("makes no other one valid that has its payload or its signature", async () => {
+    const token = await tokens.issue(7n, new Date())
+    expect(await tokens.verify(token)).toBeDefined()
+    const [header = "", payload = "", signature = ""] = token.split(".")
+    const otherKeys = await forge(decodeJwt(token), {}, OTHER_KEY)
+    const altered = [
+      `${header}.${encode({ ...decodeJwt(token), sub: "8" })}.${signature}`,
+      `${encode({ ...HEADER, kid: "k2" })}.${payload}.${signature}`,
+      `${header}.${payload}.${otherKeys.split(".")[2]}`,
+      `${header}.${payload}.`,
+      `${token}A`,
+      otherKeys,
+    ]
+    for (const candidate of altered) expect(await tokens.verify(candidate)).toBeUndefined()
+    expect(await tokens.verify(token)).toMatchObject({ userId: 7n })
+  })
+
+  it("is known only where its key is", async () => {
+    const token = await tokens.issue(7n, new Date())
+    expect(await tokens.verify(token)).toBeDefined()
+    const others = new Tokens(keys(["k1", OTHER_KEY]), HOUR_MS)
+    expect(await others.verify(token)).toBeUndefined()
+  })
+})
+
 describe("changing the keys", () => {
   it("keeps the tokens of the old key valid while it is listed, and signs with the new one", async () => {
     const rotated = new Tokens(keys(["k2", OTHER_KEY], ["k1", KEY]), HOUR_MS)
-    expect(await rotated.verify(await tokens.issue(7n))).toMatchObject({ userId: 7n })
-    const fresh = await rotated.issue(8n)
+    expect(await rotated.verify(await tokens.issue(7n, new Date()))).toMatchObject({ userId: 7n })
+    const fresh = await rotated.issue(8n, new Date())
     expect(decodeProtectedHeader(fresh).kid).toBe("k2")
     expect(await rotated.verify(fresh)).toMatchObject({ userId: 8n })
   })
 
   it("ends the tokens of a key that is no longer listed", async () => {
-    const old = await tokens.issue(7n)
+    const old = await tokens.issue(7n, new Date())
     expect(await new Tokens(keys(["k2", OTHER_KEY]), HOUR_MS).verify(old)).toBeUndefined()
     expect(await new Tokens(keys(["k1", OTHER_KEY]), HOUR_MS).verify(old)).toBeUndefined()
   })

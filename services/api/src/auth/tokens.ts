@@ -1,10 +1,13 @@
+import { createSecretKey, type webcrypto } from "node:crypto"
 import { jwtVerify, SignJWT } from "jose"
+import { LRUCache } from "lru-cache"
 
 const ALGORITHM = "HS256"
 const ISSUER = "gofermart"
 const AUDIENCE = "gofermart-api"
 /** How far the clocks of two API instances may be apart. */
 const CLOCK_TOLERANCE_S = 5
+const VERIFIED_TOKENS_MAX = 50_000
 
 export interface SigningKeys {
   /** The id of the key that signs; all of them verify. */
@@ -15,6 +18,7 @@ export interface SigningKeys {
 export interface VerifiedToken {
   userId: bigint
   issuedAt: Date
+  expiresAt: Date
 }
 
 /** Reads `id:key,id:key` with keys in base64url. A new key goes first; an old one may stay. */
@@ -28,29 +32,40 @@ export function parseKeys(text: string): SigningKeys {
 
 export class Tokens {
   readonly lifetimeMs: number
-  readonly #keys: SigningKeys
+  readonly #currentKey: string
+  readonly #keys: Map<string, webcrypto.CryptoKey>
+  /** By the whole token: a change of any character makes it another one, to be verified anew. */
+  readonly #verified = new LRUCache<string, VerifiedToken>({ max: VERIFIED_TOKENS_MAX })
 
   constructor(keys: SigningKeys, lifetimeMs: number) {
-    this.#keys = keys
     this.lifetimeMs = lifetimeMs
+    this.#currentKey = keys.current
+    this.#keys = new Map([...keys.byId].map(([id, bytes]) => [id, importKey(bytes)]))
   }
 
-  issue(userId: bigint): Promise<string> {
-    const now = Math.floor(Date.now() / 1_000)
-    const key = this.#keys.byId.get(this.#keys.current)
-    if (key === undefined) throw new Error("there is no signing key")
+  /** `issuedAt` is by the database's clock, in whole milliseconds. */
+  issue(userId: bigint, issuedAt: Date): Promise<string> {
+    const issuedAtMs = issuedAt.getTime()
     return new SignJWT()
-      .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: this.#keys.current })
+      .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: this.#currentKey })
       .setSubject(String(userId))
       .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
-      .setIssuedAt(now)
-      .setExpirationTime(now + Math.floor(this.lifetimeMs / 1_000))
-      .sign(key)
+      .setIssuedAt(issuedAtMs / 1_000)
+      .setExpirationTime(Math.floor((issuedAtMs + this.lifetimeMs) / 1_000))
+      .sign(this.#key(this.#currentKey))
   }
 
   /** Undefined for anything but a token that we issued and that has not expired. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
+    const known = this.#verified.get(token)
+    if (known === undefined) return this.#verifyAnew(token)
+    if (!isExpired(known)) return known
+    this.#verified.delete(token)
+    return undefined
+  }
+
+  async #verifyAnew(token: string): Promise<VerifiedToken | undefined> {
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [ALGORITHM],
@@ -60,16 +75,33 @@ export class Tokens {
         requiredClaims: ["sub", "iat", "exp"],
         clockTolerance: CLOCK_TOLERANCE_S,
       })
-      const { sub = "", iat = 0 } = payload
-      return { userId: BigInt(sub), issuedAt: new Date(iat * 1_000) }
+      const { sub = "", iat = 0, exp = 0 } = payload
+      const verified = { userId: BigInt(sub), issuedAt: toDate(iat), expiresAt: toDate(exp) }
+      this.#verified.set(token, verified)
+      return verified
     } catch {
       return undefined
     }
   }
 
-  #key(id: string | undefined): Uint8Array {
-    const key = this.#keys.byId.get(id ?? "")
+  #key(id: string | undefined): webcrypto.CryptoKey {
+    const key = this.#keys.get(id ?? "")
     if (key === undefined) throw new Error("no such key")
     return key
   }
+}
+
+/** The one form of a key that jose does not import again each time. */
+function importKey(bytes: Uint8Array): webcrypto.CryptoKey {
+  const algorithm = { name: "HMAC", hash: "SHA-256" }
+  return createSecretKey(bytes).toCryptoKey(algorithm, false, ["sign", "verify"])
+}
+
+/** Of a NumericDate, which may have a fraction (RFC 7519, section 2). */
+function toDate(seconds: number): Date {
+  return new Date(Math.round(seconds * 1_000))
+}
+
+function isExpired({ expiresAt }: VerifiedToken): boolean {
+  return expiresAt.getTime() <= Date.now() - CLOCK_TOLERANCE_S * 1_000
 }
