@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     globalSetup: "./harness/servers.ts",
+    setupFiles: "./harness/check-answers.ts",
     include: ["**/*.test.ts"],
     // Each file starts processes of its own; more at once would only slow each other down.
     maxWorkers: 2,

@@ -6,6 +6,8 @@ import { migrate } from "@gofermart/shared/db/migrate.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import type { TestProject } from "vitest/node"
+import { findBrowser } from "./browser.ts"
+import { describeApi, type OpenApi } from "./openapi.ts"
 import { findRedisServer } from "./redis.ts"
 
 declare module "vitest" {
@@ -14,6 +16,10 @@ declare module "vitest" {
     postgresUrl: string
     /** The path of a Redis server, or why there is none. */
     redisServer: { path: string } | { missing: string }
+    /** The path of a browser, or why there is none. */
+    browser: { path: string } | { missing: string }
+    /** The API's description of itself, as it is now. */
+    openapi: OpenApi
   }
 }
 
@@ -34,6 +40,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await queue.close()
   project.provide("postgresUrl", postgres.url("DATABASE"))
   project.provide("redisServer", await findRedisServer())
+  project.provide("browser", await findBrowser())
+  project.provide("openapi", await describeApi())
   return async () => {
     await postgres.stop("immediate")
     await rm(folder, { recursive: true })

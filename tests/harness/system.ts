@@ -29,6 +29,8 @@ export interface System {
   simulator: SimulatorControl
   api: Child
   workers: Child[]
+  /** Starts one more API instance, with settings of its own if need be. */
+  addApi(settings?: Record<string, string>): Promise<Child>
   addWorker(): Promise<Child>
   register(): Promise<Customer>
   /** Everything the processes have logged so far. */
@@ -66,13 +68,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     ...options.env,
   }
   const logFiles: string[] = []
-  const start = (entry: "api" | "worker") => {
+  const start = (entry: "api" | "worker", settings: Record<string, string> = {}) => {
     const logFile = join(logFolder, `${entry}-${logFiles.length}.log`)
     logFiles.push(logFile)
-    return startChild(entry, env, logFile)
+    return startChild(entry, { ...env, ...settings }, logFile)
   }
 
   const api = await start("api")
+  const apis = [api]
+  const addApi = async (settings?: Record<string, string>) => {
+    const another = await start("api", settings)
+    apis.push(another)
+    return another
+  }
   const workers: Child[] = []
   const addWorker = async () => {
     const worker = await start("worker")
@@ -91,6 +99,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     simulator: new SimulatorControl(simulatorUrl),
     api,
     workers,
+    addApi,
     addWorker,
     register: () => Customer.register(apiUrl, newLogin()),
     async logs() {
@@ -99,7 +108,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     },
     async close() {
       await database.expectNoneInTransaction()
-      await Promise.all([api, ...workers].map((child) => child.stop()))
+      await Promise.all([...apis, ...workers].map((child) => child.stop()))
       await simulatorApp.close()
       await redis?.close()
       await database.drop()

@@ -1,8 +1,12 @@
 import { randomUUID } from "node:crypto"
 import { constants } from "node:zlib"
+import fastifyAccepts from "@fastify/accepts"
 import fastifyCompress from "@fastify/compress"
 import fastifyCookie from "@fastify/cookie"
+import fastifyEtag from "@fastify/etag"
+import fastifyHelmet from "@fastify/helmet"
 import type { Database } from "@gofermart/shared/db/client.ts"
+import { ORDER_NUMBER_LENGTH_MAX } from "@gofermart/shared/domain/order-number.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify"
@@ -10,14 +14,22 @@ import { Accounts } from "./auth/accounts.ts"
 import { requireUser } from "./auth/authenticate.ts"
 import { Passwords } from "./auth/passwords.ts"
 import { authRoutes } from "./auth/routes.ts"
+import { sessionRoutes } from "./auth/sessions.ts"
 import { Tokens } from "./auth/tokens.ts"
-import { balanceRoute, withdrawalListRoute, withdrawRoute } from "./balance/routes.ts"
+import { balanceRoute } from "./balance/routes.ts"
+import { withdrawRoute } from "./balance/withdraw.ts"
+import { withdrawalListRoute } from "./balance/withdrawal-list.ts"
 import type { Config } from "./config.ts"
+import { eventRoute } from "./events/routes.ts"
 import { healthRoutes } from "./health/routes.ts"
+import { transactionRoute } from "./history/routes.ts"
+import { describeApi } from "./http/description.ts"
 import { answerError, answerErrors, answerParserError } from "./http/errors.ts"
+import { validation } from "./http/validation.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { Intake } from "./orders/intake.ts"
-import { orderListRoute, uploadRoute } from "./orders/routes.ts"
+import { orderListRoute, orderRoute, uploadRoute } from "./orders/routes.ts"
+import { Verdicts } from "./orders/verdicts.ts"
 
 /** Of a body as it is read, expanded; the longest one in the contract has a few hundred bytes. */
 const BODY_BYTES_MAX = 64 * 1024
@@ -26,9 +38,15 @@ const REQUEST_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 10_000
 const HANDLER_TIMEOUT_MS = 30_000
 const REQUEST_ID_LENGTH_MAX = 64
+const IDLE_CLOSE_INTERVAL_MS = 100
 /** Smaller bodies grow when compressed. */
 const COMPRESSED_BYTES_MIN = 1_024
 const BROTLI_QUALITY = 4
+/** Answers are data; nothing in them is to be run or shown as a page. */
+const CONTENT_POLICY = {
+  useDefaults: false,
+  directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+}
 
 export interface AppParts {
   config: Config
@@ -48,13 +66,13 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    schemaController: validation,
+    routerOptions: { maxParamLength: ORDER_NUMBER_LENGTH_MAX },
     trustProxy: config.trustedProxies.length > 0 && config.trustedProxies,
     forceCloseConnections: "idle",
     // What comes in while it closes is still answered, by the routes and not by the framework.
     return503OnClosing: false,
     genReqId: (request) => requestId(request.headers["x-request-id"]),
-    // Only what the schemas say is accepted: "10" is not 10.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: answerParserError,
   })
@@ -72,39 +90,56 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     }
     request.log.debug(line, "answered")
   })
+  await app.register(fastifyAccepts)
   await app.register(fastifyCookie)
+  await app.register(fastifyHelmet, { contentSecurityPolicy: CONTENT_POLICY })
   await app.register(fastifyCompress, {
     threshold: COMPRESSED_BYTES_MIN,
     brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } },
   })
 
+  await describeApi(app)
+
   const tokens = new Tokens(config.authKeys, config.tokenLifetimeMs)
   const passwords = new Passwords()
   const accounts = new Accounts(database)
+  const authParts = { database, passwords, tokens, accounts, ...config }
   const enqueuer = new Enqueuer(queue, logger)
-  const intake = new Intake(database, enqueuer, config.leaseMs)
+  const intake = new Intake(database, enqueuer, config.leaseMs, config.unfinishedOrdersMax)
+  const verdicts = new Verdicts(database, logger)
+  const orderParts = { database, intake, verdicts }
+  app.addHook("preClose", async () => verdicts.close())
+  app.addHook("preClose", async () => closeWhatBecomesIdle(app))
   app.addHook("onClose", () => enqueuer.close())
 
   healthRoutes(app, database, queue)
   await app.register(async (open) => {
     open.removeContentTypeParser("text/plain")
-    authRoutes(open, {
-      database,
-      passwords,
-      tokens,
-      passwordLengthMin: config.passwordLengthMin,
-    })
+    authRoutes(open, authParts)
   })
   await app.register(async (members) => {
     requireUser(members, tokens, accounts)
-    await members.register(async (uploads) => uploadRoute(uploads, intake))
-    members.removeContentTypeParser("text/plain")
+    sessionRoutes(members, authParts)
+    await members.register(fastifyEtag, { weak: true })
     orderListRoute(members, database)
+    withdrawalListRoute(members, database)
+    await members.register(async (uploads) => uploadRoute(uploads, orderParts))
+    members.removeContentTypeParser("text/plain")
+    orderRoute(members, orderParts)
     balanceRoute(members, database)
     withdrawRoute(members, database, config.withdrawOwnedOnly)
-    withdrawalListRoute(members, database)
+    transactionRoute(members, database)
+    eventRoute(members, database, logger)
   })
   return app
+}
+
+/**
+ * A connection whose answer was under way when the server began to close is idle only after it,
+ * and nothing else would end it before its client does.
+ */
+function closeWhatBecomesIdle(app: FastifyInstance): void {
+  setInterval(() => app.server.closeIdleConnections(), IDLE_CLOSE_INTERVAL_MS).unref()
 }
 
 /** A caller's id is kept when it is one that can go into a log line as it is. */

@@ -2,8 +2,28 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { FastifyInstance } from "fastify"
+import { Type } from "typebox"
 
 const DEADLINE_MS = 2_000
+
+const aliveSchema = {
+  operationId: "isAlive",
+  summary: "The process is alive",
+  tags: ["health"],
+  response: { 200: Type.Object({ status: Type.Literal("alive") }) },
+}
+
+const ReadinessSchema = Type.Object({
+  database: Type.Enum(["ok", "unavailable"]),
+  queue: Type.Enum(["ok", "degraded"]),
+})
+const readySchema = {
+  operationId: "isReady",
+  summary: "The database answers",
+  description: "A lost queue is said and does not count: uploads go on without it.",
+  tags: ["health"],
+  response: { 200: ReadinessSchema, 503: ReadinessSchema },
+}
 
 /**
  * `/healthz`: the process is alive. `/readyz`: the database answers; a lost queue is said and does
@@ -14,8 +34,8 @@ export function healthRoutes(
   database: Database,
   queue: Promise<AccrualQueue>,
 ): void {
-  app.get("/healthz", () => ({ status: "alive" }))
-  app.get("/readyz", async (_request, reply) => {
+  app.get("/healthz", { schema: aliveSchema }, () => ({ status: "alive" }))
+  app.get("/readyz", { schema: readySchema }, async (_request, reply) => {
     const [databaseAnswers, queueAnswers] = await Promise.all([
       answersInTime(database.$queryRaw`SELECT FROM users LIMIT 1`),
       answersInTime(queue.then(queuePauseMs)),

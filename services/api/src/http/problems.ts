@@ -10,7 +10,9 @@ const PROBLEMS = {
   wrong_credentials: [401, "The login and the password do not belong together."],
   not_enough_points: [402, "The balance does not cover this withdrawal."],
   cross_site: [403, "A cookie does not authenticate what another site's page asks for."],
+  wrong_password: [403, "The present password is a different one."],
   not_found: [404, "There is nothing at this address."],
+  order_not_found: [404, "You have uploaded no order of this number."],
   method_not_allowed: [405, "This address does not take this method."],
   login_taken: [409, "Somebody has registered this login already."],
   order_taken: [409, "Another user has uploaded this order already."],
@@ -18,8 +20,13 @@ const PROBLEMS = {
   invalid_order_number: [422, "This is not a valid order number."],
   order_not_yours: [422, "Points can only be spent on an order of your own."],
   invalid_sum: [422, "The sum must be positive and have at most two decimals."],
+  idempotency_key_reused: [422, "This Idempotency-Key stands for another withdrawal."],
   request_timeout: [408, "The request did not arrive in time."],
   headers_too_large: [431, "The request's headers are larger than this server takes."],
+  too_many_attempts: [429, "Too many logins have failed; try again later."],
+  too_many_registrations: [429, "Too many users have registered from this address; try later."],
+  too_many_unfinished_orders: [429, "Too many of your orders still wait for their points."],
+  too_many_streams: [429, "You follow your account in too many places at once."],
   internal: [500, "Something went wrong on our side."],
   overloaded: [503, "There is more to do than can be done right now; try again shortly."],
   unavailable: [503, "The service cannot reach its database; try again shortly."],
@@ -48,7 +55,7 @@ export function describeProblem(
   request: { id: string; path: string },
   detail?: string,
 ): Problem {
-  const [status, sentence] = PROBLEMS[code]
+  const { status, sentence } = problemOf(code)
   return {
     type: `urn:gofermart:problem:${code}`,
     title: sentence,
@@ -58,6 +65,12 @@ export function describeProblem(
     code,
     request_id: request.id,
   }
+}
+
+/** The status and the sentence of a code. */
+export function problemOf(code: ProblemCode): { status: number; sentence: string } {
+  const [status, sentence] = PROBLEMS[code]
+  return { status, sentence }
 }
 
 /** Answers a request with a refusal. `detail` says more about this case than the code's sentence. */

@@ -17,10 +17,13 @@ const UPLOADS_WAITING_MAX = 10_000
 export class Intake {
   readonly #batcher: Batcher<Upload, RecordOutcome>
 
-  /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
-  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
+  /**
+   * `leaseMs`: how long requeue trusts that an accepted order's job is in the queue.
+   * `unfinishedMax`: how many unfinished orders a user may have.
+   */
+  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number, unfinishedMax: number) {
     const record = async (uploads: Upload[]) => {
-      const outcomes = await recordOrders(database, uploads, leaseMs)
+      const outcomes = await recordOrders(database, uploads, leaseMs, unfinishedMax)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
       if (accepted.length > 0) enqueuer.enqueue(accepted.map(({ number }) => number))
       return outcomes

@@ -1,81 +1,178 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { toClientStatus } from "@gofermart/shared/domain/accrual-status.ts"
 import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
-import type { FastifyInstance } from "fastify"
-import { Type, type Static } from "typebox"
-import { ITEMS_PER_PAGE, LIST_TIMEOUT_MS, sendList } from "../http/json-list.ts"
+import type { FastifyInstance, FastifyReply } from "fastify"
+import { Type } from "typebox"
+import { TOKEN_NEEDED } from "../http/description.ts"
+import { LIST_HEADERS, LIST_TIMEOUT_MS, PageQuerySchema, sendList } from "../http/list.ts"
+import { PREFER_HEADER, PREFERENCE_APPLIED, preferredWaitS } from "../http/prefer.ts"
 import { sendProblem } from "../http/problems.ts"
+import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 import type { Intake } from "./intake.ts"
+import { orderList } from "./order-list.ts"
+import { OrderRef, OrderSchema, type OrderView, readOrder, showOrder } from "./order-view.ts"
+import type { Verdicts } from "./verdicts.ts"
 
-const OrderSchema = Type.Object({
-  number: Type.String(),
-  status: Type.Enum(["NEW", "PROCESSING", "INVALID", "PROCESSED"]),
-  accrual: Type.Optional(Type.Number()),
-  uploaded_at: Type.String({ format: "date-time" }),
+/** Longer than anybody may wait for a result. */
+const WAITING_TIMEOUT_MS = 90_000
+/** When one of a user's orders is likely to be final. */
+const RETRY_UPLOAD_AFTER_S = 60
+
+export interface OrderParts {
+  database: Database
+  intake: Intake
+  verdicts: Verdicts
+}
+
+const order = (description: string) => ({
+  description,
+  headers: PREFERENCE_APPLIED,
+  content: { "application/json": { schema: OrderRef } },
 })
 
-const uploadSchema = { body: Type.String({ minLength: 1 }) }
+const uploadSchema = {
+  operationId: "uploadOrder",
+  summary: "Hand in the number of an order",
+  description:
+    "The body is the bare number: digits that pass the Luhn check. 202 means that the order is " +
+    "committed and will be settled. With `Prefer: wait=N` the answer carries the order and comes " +
+    "when it is final, or after N seconds; without it the answer has no body.",
+  tags: ["orders"],
+  security: TOKEN_NEEDED,
+  consumes: ["text/plain"],
+  headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER) }),
+  body: Type.String({ minLength: 1, examples: ["79927398713"] }),
+  response: {
+    200: order("you have uploaded it before"),
+    202: order("accepted: it is new, or open again"),
+    ...problems(
+      "unauthenticated",
+      "cross_site",
+      "order_taken",
+      "body_too_large",
+      "invalid_order_number",
+      "too_many_unfinished_orders",
+    ),
+  },
+}
 
-export function uploadRoute(instance: FastifyInstance, intake: Intake): void {
+export function uploadRoute(instance: FastifyInstance, parts: OrderParts): void {
   // Nothing but text/plain is an upload.
   instance.removeContentTypeParser("application/json")
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-
-  app.post("/api/user/orders", { schema: uploadSchema }, async (request, reply) => {
+  const options = { schema: uploadSchema, handlerTimeout: WAITING_TIMEOUT_MS }
+  app.post("/api/user/orders", options, async (request, reply) => {
     if (request.body.trim() === "") {
       return sendProblem(reply, "malformed_request", "The body must be the order's number.")
     }
     const number = parseOrderNumber(request.body)
     if (number === undefined) return sendProblem(reply, "invalid_order_number")
-    const outcome = await intake.record({ userId: request.userId, number })
+    const outcome = await parts.intake.record({ userId: request.userId, number })
     switch (outcome) {
       case "accepted":
-        return reply.code(202).send()
+        return sendUploaded(reply.code(202), parts, number)
       case "already_uploaded":
-        return reply.code(200).send()
+        return sendUploaded(reply.code(200), parts, number)
       case "taken":
         return sendProblem(reply, "order_taken")
+      case "too_many":
+        reply.header("retry-after", RETRY_UPLOAD_AFTER_S)
+        return sendProblem(reply, "too_many_unfinished_orders")
       case "no_user":
         return sendProblem(reply, "unauthenticated")
     }
   })
 }
 
-const listSchema = { response: { 200: Type.Array(OrderSchema) } }
-
-export function orderListRoute(app: FastifyInstance, database: Database): void {
-  const options = { schema: listSchema, handlerTimeout: LIST_TIMEOUT_MS }
-  app.get("/api/user/orders", options, (request, reply) =>
-    sendList(reply, (after) => readOrders(database, request.userId, after?.id), showOrder),
-  )
+/** The order is recorded: whatever happens while it is waited for does not take that back. */
+async function sendUploaded(
+  reply: FastifyReply,
+  parts: OrderParts,
+  number: string,
+): Promise<FastifyReply> {
+  const waitS = preferredWaitS(reply.request.headers.prefer)
+  if (waitS === undefined) return reply.send()
+  try {
+    const shown = await readWhenFinal(reply, parts, number, waitS)
+    return shown === undefined ? reply.send() : reply.send(shown)
+  } catch (error) {
+    reply.request.log.warn({ err: error }, "recorded, but not to be waited for")
+    return reply.send()
+  }
 }
 
-function readOrders(database: Database, userId: bigint, after: bigint | undefined) {
-  return database.order.findMany({
-    where: { userId, uploadedAt: { not: null } },
-    orderBy: [{ uploadedAt: "desc" }, { id: "desc" }],
-    select: {
-      id: true,
-      number: true,
-      uploadedAt: true,
-      accrual: { select: { status: true, value: true } },
-    },
-    take: ITEMS_PER_PAGE,
-    ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
+const orderSchema = {
+  operationId: "getOrder",
+  summary: "One order",
+  description: "With `Prefer: wait=N` it answers when the order is final, or after N seconds.",
+  tags: ["orders"],
+  security: TOKEN_NEEDED,
+  headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER) }),
+  params: Type.Object({ number: Type.String({ examples: ["79927398713"] }) }),
+  response: {
+    200: order("the order"),
+    ...problems("unauthenticated", "order_not_found"),
+  },
+}
+
+export function orderRoute(instance: FastifyInstance, parts: OrderParts): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+  const options = { schema: orderSchema, handlerTimeout: WAITING_TIMEOUT_MS }
+  app.get("/api/user/orders/:number", options, async (request, reply) => {
+    const { number } = request.params
+    const shown = await readWhenFinal(reply, parts, number, preferredWaitS(request.headers.prefer))
+    return shown === undefined ? sendProblem(reply, "order_not_found") : reply.send(shown)
   })
 }
 
-type OrderRow = Awaited<ReturnType<typeof readOrders>>[number]
+/** Reads an order of the user who asks: now, or when it is final if the client is to wait. */
+async function readWhenFinal(
+  reply: FastifyReply,
+  { database, verdicts }: OrderParts,
+  number: string,
+  waitS: number | undefined,
+): Promise<OrderView | undefined> {
+  const { userId } = reply.request
+  const order = await readOrder(database, userId, number)
+  if (order === undefined || waitS === undefined) return order && showOrder(order)
+  const isFinal = order.status !== "PROCESSING"
+  const waited = isFinal || (await verdicts.wait(number, waitS * 1_000, whenGone(reply)))
+  if (waited) reply.header("preference-applied", `wait=${waitS}`)
+  const now = isFinal || !waited ? order : await readOrder(database, userId, number)
+  return now && showOrder(now)
+}
 
-function showOrder({ number, uploadedAt, accrual }: OrderRow): Static<typeof OrderSchema> {
-  if (accrual === null || uploadedAt === null) throw new Error("an uploaded order has an accrual")
-  const points = accrual.value === null ? 0 : pointsToNumber(pointsFromDecimal(accrual.value))
-  return {
-    number,
-    status: toClientStatus(accrual.status),
-    ...(points > 0 ? { accrual: points } : {}),
-    uploaded_at: uploadedAt.toISOString(),
-  }
+/** Aborts when the client has hung up. */
+function whenGone(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  reply.raw.once("close", () => gone.abort())
+  return gone.signal
+}
+
+const listSchema = {
+  operationId: "listOrders",
+  summary: "The orders you have uploaded, newest first",
+  tags: ["orders"],
+  security: TOKEN_NEEDED,
+  querystring: PageQuerySchema,
+  response: {
+    200: {
+      description: "the orders",
+      headers: LIST_HEADERS,
+      content: { "application/json": { schema: Type.Array(OrderRef) } },
+    },
+    304: NOT_MODIFIED,
+    204: nothing("there are none"),
+    ...problems("unauthenticated"),
+  },
+}
+
+export function orderListRoute(instance: FastifyInstance, database: Database): void {
+  instance.addSchema(OrderSchema)
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+  const options = { schema: listSchema, handlerTimeout: LIST_TIMEOUT_MS }
+  app.get("/api/user/orders", options, async (request, reply) => {
+    await sendList(request, reply, orderList(database, request.userId))
+    return reply
+  })
 }

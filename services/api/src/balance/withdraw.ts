@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto"
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox"
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { NO_POINTS, pointsFromNumber } from "@gofermart/shared/domain/points.ts"
+import { withdraw } from "@gofermart/shared/ledger/withdraw.ts"
+import type { FastifyInstance } from "fastify"
+import { Type } from "typebox"
+import { TOKEN_NEEDED } from "../http/description.ts"
+import { sendProblem } from "../http/problems.ts"
+import { nothing, problems } from "../http/responses.ts"
+
+const IDEMPOTENCY_KEY_LENGTH_MAX = 255
+
+const schema = {
+  operationId: "withdraw",
+  summary: "Pay for an order with points",
+  description:
+    "All or nothing. With an `Idempotency-Key` the same request can be sent again, also at the same " +
+    "time: it debits once and gets the first success again. Only a success is remembered: a refused " +
+    "withdrawal may be tried again under its key.",
+  tags: ["points"],
+  security: TOKEN_NEEDED,
+  headers: Type.Object({
+    "idempotency-key": Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: IDEMPOTENCY_KEY_LENGTH_MAX,
+        description: "any text that stands for this one withdrawal, such as a UUID",
+      }),
+    ),
+  }),
+  body: Type.Object(
+    {
+      order: Type.String({ description: "the order that is paid for" }),
+      sum: Type.Number({ description: "points, positive, at most two decimals" }),
+    },
+    { examples: [{ order: "2377225624", sum: 100.01 }] },
+  ),
+  response: {
+    200: nothing("withdrawn"),
+    ...problems(
+      "unauthenticated",
+      "not_enough_points",
+      "cross_site",
+      "body_too_large",
+      "invalid_order_number",
+      "order_not_yours",
+      "invalid_sum",
+      "idempotency_key_reused",
+    ),
+  },
+}
+
+/** `ownedOnly`: whether points can only be spent on orders that were uploaded before. */
+export function withdrawRoute(
+  instance: FastifyInstance,
+  database: Database,
+  ownedOnly: boolean,
+): void {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+  app.post("/api/user/balance/withdraw", { schema }, async (request, reply) => {
+    const number = parseOrderNumber(request.body.order)
+    if (number === undefined) return sendProblem(reply, "invalid_order_number")
+    const value = pointsFromNumber(request.body.sum)
+    if (value === undefined || value === NO_POINTS) return sendProblem(reply, "invalid_sum")
+    const outcome = await withdraw(database, {
+      userId: request.userId,
+      // One of ours lets the withdrawal be repeated when a connection breaks around its commit.
+      idempotencyKey: request.headers["idempotency-key"] ?? randomUUID(),
+      number,
+      value,
+      ownedOnly,
+    })
+    switch (outcome) {
+      case "withdrawn":
+      case "repeated":
+        return reply.code(200).send()
+      case "not_enough":
+        return sendProblem(reply, "not_enough_points")
+      case "not_owned":
+        return sendProblem(reply, "order_not_yours")
+      case "key_reused":
+        return sendProblem(reply, "idempotency_key_reused")
+      case "no_user":
+        return sendProblem(reply, "unauthenticated")
+    }
+  })
+}

@@ -1,0 +1,77 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import type { VerifiedToken } from "../auth/tokens.ts"
+import { readLinesAfter } from "../history/lines.ts"
+import type { Lookout } from "../watch/lookout.ts"
+import { writeEvent } from "./account-event.ts"
+
+/** Proxies close connections that say nothing. */
+const HEARTBEAT_MS = 15_000
+/** How long a client waits before it connects again. */
+const RECONNECT_MS = 2_000
+const EVENTS_PER_READ_MAX = 100
+
+/** What there is to know of an account without reading its history. */
+export interface Account {
+  version: bigint
+  tokensValidFrom: Date
+}
+
+export interface StreamParts {
+  database: Database
+  accounts: Lookout<bigint, Account>
+  token: VerifiedToken
+  /** The version after which the client has seen nothing. */
+  after: bigint
+  /** Ends the stream: the client is gone, the token has expired, the server closes. */
+  ended: AbortSignal
+}
+
+/**
+ * Gives the text of one client's event stream.
+ *
+ * Versions become visible in their order, since each is made under the balance's lock: what is read
+ * after a version has no gap before it. A piece is made only when the one before was taken, so a
+ * slow reader holds its place in the history and nothing else.
+ */
+export async function* streamText(parts: StreamParts): AsyncGenerator<string> {
+  const { database, accounts, token, ended } = parts
+  let position = parts.after
+  // An id alone is no event; it tells a client where to resume before there was one.
+  yield `retry: ${RECONNECT_MS}\nid: ${position}\n\n`
+  let known = position
+  while (!ended.aborted) {
+    const lines = await readLinesAfter(database, token.userId, position, EVENTS_PER_READ_MAX)
+    if (lines.length > 0) yield lines.map(writeEvent).join("")
+    position = lines.at(-1)?.version ?? position
+    if (lines.length === EVENTS_PER_READ_MAX) continue
+    // A version may have no line: of an order that was given up on and uploaded again.
+    if (known > position) position = known
+    const news = await nextNews(accounts, token, position, ended)
+    if (news === "ended") return
+    if (news === "quiet") yield ": nothing new\n\n"
+    else known = news
+  }
+}
+
+/** Resolves with a version after `position`, or after a while of quiet, or when it is over. */
+async function nextNews(
+  accounts: Lookout<bigint, Account>,
+  token: VerifiedToken,
+  position: bigint,
+  ended: AbortSignal,
+): Promise<bigint | "quiet" | "ended"> {
+  const news = Promise.withResolvers<bigint | "quiet" | "ended">()
+  const end = () => news.resolve("ended")
+  const heartbeat = setTimeout(() => news.resolve("quiet"), HEARTBEAT_MS)
+  const stopWatching = accounts.watch(token.userId, (account) => {
+    if (account === undefined || token.issuedAt < account.tokensValidFrom) end()
+    else if (account.version > position) news.resolve(account.version)
+  })
+  ended.addEventListener("abort", end)
+  if (ended.aborted) end()
+  const what = await news.promise
+  ended.removeEventListener("abort", end)
+  stopWatching()
+  clearTimeout(heartbeat)
+  return what
+}

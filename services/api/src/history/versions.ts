@@ -1,0 +1,15 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+
+/** The version of the user's account; undefined when there is no such user. */
+export async function readVersion(database: Database, userId: bigint): Promise<bigint | undefined> {
+  const balance = await database.userBalance.findUnique({
+    where: { userId },
+    select: { version: true },
+  })
+  return balance?.version
+}
+
+/** Reads a version back from a cursor or an event's id; undefined when it is none. */
+export function parseVersion(text: string): bigint | undefined {
+  return /^\d{1,18}$/.test(text) ? BigInt(text) : undefined
+}

@@ -1,0 +1,125 @@
+import { Readable } from "node:stream"
+import type { FastifyReply, FastifyRequest } from "fastify"
+import { Type, type Static } from "typebox"
+import { type Format, JSON_FORMAT } from "./list-formats.ts"
+import { sendProblem } from "./problems.ts"
+
+/** For a slow reader to take a whole list; the database is asked only as fast as it reads. */
+export const LIST_TIMEOUT_MS = 600_000
+/** Items read from the database at once. */
+const ITEMS_PER_READ_MAX = 1_000
+const ITEMS_PER_PAGE_MAX = 1_000
+/** For a page after a cursor whose size nobody named. */
+const ITEMS_PER_PAGE_DEFAULT = 100
+const CURSOR_LENGTH_MAX = 600
+
+export const PageQuerySchema = Type.Object({
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: ITEMS_PER_PAGE_MAX,
+      description: "items in a page; without it and a cursor the whole list comes",
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: CURSOR_LENGTH_MAX,
+      description: "where the next page begins, from the `Link` header of the page before",
+    }),
+  ),
+})
+
+/** The headers of a list, as the description has them. */
+export const LIST_HEADERS = {
+  link: { type: "string", description: 'the next page, if there is one: `<…>; rel="next"`' },
+  etag: { type: "string", description: "for `If-None-Match`: 304 while the list is the same" },
+}
+
+/** A list of a user's, newest first. `Key` is what an item is found by: the place of a cursor. */
+export interface List<Item, Key> {
+  /** Reads at most `limit` items that come after `after`. */
+  read(after: Key | undefined, limit: number): Promise<Item[]>
+  keyOf(item: Item): Key
+  writeKey(key: Key): string
+  readKey(text: string): Key | undefined
+  /** An item as the client sees it. */
+  show(item: Item): Record<string, unknown>
+  /** What is the same only as long as the whole list is the same. */
+  readTag(): Promise<string>
+}
+
+type PageRequest = FastifyRequest<{ Querystring: Static<typeof PageQuerySchema> }>
+
+/**
+ * Answers with a list, or with the page of it that the query asks for: 204 when there is nothing.
+ * A whole list is read and sent in pieces, so that its length costs no memory.
+ */
+export async function sendList<Item, Key>(
+  request: PageRequest,
+  reply: FastifyReply,
+  list: List<Item, Key>,
+  format: Format = JSON_FORMAT,
+): Promise<FastifyReply> {
+  const { limit, cursor } = request.query
+  if (limit === undefined && cursor === undefined) return sendWhole(reply, list, format)
+  const after = cursor === undefined ? undefined : list.readKey(decode(cursor))
+  if (cursor !== undefined && after === undefined) {
+    return sendProblem(reply, "malformed_request", "The cursor is none that this list gave.")
+  }
+  const size = limit ?? ITEMS_PER_PAGE_DEFAULT
+  const items = await list.read(after, size + 1)
+  const page = items.slice(0, size)
+  const last = page.at(-1)
+  if (last === undefined) return reply.code(204).send()
+  if (items.length > size) {
+    const next = encode(list.writeKey(list.keyOf(last)))
+    const path = request.url.split("?", 1)[0] ?? ""
+    reply.header("link", `<${path}?limit=${size}&cursor=${next}>; rel="next"`)
+  }
+  return sendItems(reply, page.map(list.show), format)
+}
+
+async function sendWhole<Item, Key>(
+  reply: FastifyReply,
+  list: List<Item, Key>,
+  format: Format,
+): Promise<FastifyReply> {
+  const first = await list.read(undefined, ITEMS_PER_READ_MAX)
+  if (first.length === 0) return reply.code(204).send()
+  if (first.length < ITEMS_PER_READ_MAX) return sendItems(reply, first.map(list.show), format)
+  // It is read before the rest of the list: a tag may be older than its list, never newer.
+  reply.header("etag", `W/"${await list.readTag()}"`)
+  return reply.type(format.type).send(Readable.from(pieces(first, list, format)))
+}
+
+function sendItems(reply: FastifyReply, items: Record<string, unknown>[], format: Format) {
+  const text = format.begin + format.write(items) + format.end
+  return reply.type(format.type).serializer(String).send(text)
+}
+
+async function* pieces<Item, Key>(
+  first: Item[],
+  list: List<Item, Key>,
+  format: Format,
+): AsyncGenerator<string> {
+  yield format.begin
+  let items = first
+  let separator = ""
+  while (items.length > 0) {
+    yield separator + format.write(items.map(list.show))
+    separator = format.separator
+    const last = items.at(-1)
+    if (last === undefined || items.length < ITEMS_PER_READ_MAX) break
+    items = await list.read(list.keyOf(last), ITEMS_PER_READ_MAX)
+  }
+  yield format.end
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64url")
+}
+
+function decode(cursor: string): string {
+  return Buffer.from(cursor, "base64url").toString()
+}

@@ -1,0 +1,60 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { type AccrualStatus, toClientStatus } from "@gofermart/shared/domain/accrual-status.ts"
+import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { Type, type Static } from "typebox"
+
+export const OrderSchema = Type.Object(
+  {
+    number: Type.String(),
+    status: Type.Enum(["NEW", "PROCESSING", "INVALID", "PROCESSED"], {
+      description: "INVALID and PROCESSED are final",
+    }),
+    accrual: Type.Optional(Type.Number({ description: "the points it earned, if any" })),
+    uploaded_at: Type.String({ format: "date-time" }),
+  },
+  {
+    $id: "Order",
+    examples: [
+      {
+        number: "79927398713",
+        status: "PROCESSED",
+        accrual: 729.98,
+        uploaded_at: "2026-11-22T10:15:30.123Z",
+      },
+    ],
+  },
+)
+export type OrderView = Static<typeof OrderSchema>
+export const OrderRef = Type.Unsafe<OrderView>({ $ref: "Order#" })
+
+/** An order that was uploaded, as the database has it. */
+export interface OrderRow {
+  number: string
+  status: AccrualStatus
+  value: { toFixed(decimals: number): string } | null
+  uploadedAt: Date
+}
+
+/** An order as its user sees it. */
+export function showOrder({ number, status, value, uploadedAt }: OrderRow): OrderView {
+  const points = value === null ? 0 : pointsToNumber(pointsFromDecimal(value))
+  return {
+    number,
+    status: toClientStatus(status),
+    ...(points > 0 ? { accrual: points } : {}),
+    uploaded_at: uploadedAt.toISOString(),
+  }
+}
+
+/** One order of a user's; undefined when they have not uploaded it. */
+export async function readOrder(
+  database: Database,
+  userId: bigint,
+  number: string,
+): Promise<OrderRow | undefined> {
+  const [row] = await database.$queryRaw<OrderRow[]>`
+    SELECT o.number, a.status::text, a.value, o.uploaded_at AS "uploadedAt"
+      FROM orders o JOIN accruals a ON a.order_id = o.id
+     WHERE o.number = ${number} AND o.user_id = ${userId} AND o.uploaded_at IS NOT NULL`
+  return row
+}

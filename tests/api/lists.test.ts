@@ -1,0 +1,206 @@
+import type { Customer } from "@gofermart/local-stack/customer.ts"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { processed, settleOne } from "../harness/ledger.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
+import { expectProblem } from "../harness/problem.ts"
+import { startSystem, type System } from "../harness/system.ts"
+
+const LISTS = ["/api/user/orders", "/api/user/withdrawals", "/api/user/transactions"]
+
+/** Follows the links of a list from its first page on. */
+async function readPages(customer: Customer, path: string): Promise<unknown[][]> {
+  const pages: unknown[][] = []
+  for (let next: string | undefined = path; next !== undefined;) {
+    const response = await customer.request("GET", next)
+    if (response.status === 204) return pages
+    expect(response.status).toBe(200)
+    pages.push((await response.json()) as unknown[])
+    next = /^<([^>]+)>; rel="next"$/.exec(response.headers.get("link") ?? "")?.[1]
+  }
+  return pages
+}
+
+describe("lists", () => {
+  let system: System
+  let anna: Customer
+  const earn = async (customer: Customer, hundredths: number) => {
+    const number = newNumber()
+    await customer.upload(number)
+    const { id } = await system.database.client.order.findUniqueOrThrow({ where: { number } })
+    await settleOne(system.database.client, id, processed(hundredths))
+    return number
+  }
+  beforeAll(async () => {
+    system = await startSystem({ backend: "postgresql", workers: 0 })
+    anna = await system.register()
+    for (let i = 1; i <= 7; i++) await earn(anna, i * 1_001)
+    for (let i = 1; i <= 5; i++) await anna.withdraw(newNumber(), i / 10)
+  })
+  afterAll(() => system.close())
+
+  it.each(LISTS)("%s comes in pages that make up the whole list", async (path) => {
+    const whole = (await (await anna.request("GET", path)).json()) as unknown[]
+    const pages = await readPages(anna, `${path}?limit=3`)
+    expect(pages.flat()).toEqual(whole)
+    expect(pages.slice(0, -1).every((page) => page.length === 3)).toBe(true)
+    expect(pages.length).toBe(Math.ceil(whole.length / 3))
+  })
+
+  it.each(LISTS)("%s has no link after its last page", async (path) => {
+    const whole = (await (await anna.request("GET", path)).json()) as unknown[]
+    const exact = await anna.request("GET", `${path}?limit=${whole.length}`)
+    expect(exact.headers.get("link")).toBeNull()
+    expect(await exact.json()).toEqual(whole)
+  })
+
+  it("keeps its place while newer orders come in and an order is uploaded again", async () => {
+    const boris = await system.register()
+    const numbers = newNumbers(6)
+    for (const number of numbers) await boris.upload(number)
+    const first = await boris.request("GET", "/api/user/orders?limit=3")
+    const [, next = ""] = /<([^>]+)>/.exec(first.headers.get("link") ?? "") ?? []
+    const boundary = numbers[3]
+    const { id } = await system.database.client.order.findUniqueOrThrow({
+      where: { number: boundary ?? "" },
+    })
+    for (let i = 0; i < 2; i++) {
+      await settleOne(system.database.client, id, { kind: "NOT_REGISTERED" }, 0)
+    }
+    expect(await boris.upload(boundary ?? "")).toBe(202)
+    await boris.upload(newNumber())
+    const rest = (await (await boris.request("GET", next)).json()) as { number: string }[]
+    expect(rest.map(({ number }) => number)).toEqual(numbers.slice(0, 3).toReversed())
+  })
+
+  it.each(LISTS)("%s answers 400 to a limit or a cursor that it cannot use", async (path) => {
+    for (const query of [
+      "limit=0",
+      "limit=1001",
+      "limit=x",
+      "limit=1.5",
+      "cursor=%2e",
+      "cursor=",
+    ]) {
+      const response = await anna.request("GET", `${path}?${query}`)
+      await expectProblem(response, 400, "malformed_request")
+    }
+  })
+
+  it.each(LISTS)("%s answers 204 when there is nothing", async (path) => {
+    const nobody = await system.register()
+    for (const url of [path, `${path}?limit=10`]) {
+      const response = await nobody.request("GET", url)
+      expect([response.status, await response.text()]).toEqual([204, ""])
+    }
+  })
+
+  it.each([...LISTS, "/api/user/balance", "/api/user/transactions?limit=2"])(
+    "%s answers 304 with its tag until it changes",
+    async (path) => {
+      const vera = await system.register()
+      await earn(vera, 500)
+      await vera.withdraw(newNumber(), 1)
+      const tagged = await vera.request("GET", path)
+      const tag = tagged.headers.get("etag") ?? ""
+      expect(tag).toMatch(/^W\/".+"$/)
+      const headers = { authorization: vera.authorization, "if-none-match": tag }
+      const again = () => fetch(`${system.apiUrl}${path}`, { headers })
+      const unchanged = await again()
+      expect([unchanged.status, await unchanged.text()]).toEqual([304, ""])
+      await earn(vera, 100)
+      await vera.withdraw(newNumber(), 1)
+      expect((await again()).status).toBe(200)
+    },
+  )
+
+  it("gives a list of thousands whole, tagged, and says when it is the same", async () => {
+    const { client } = system.database
+    const olga = await system.register()
+    const { id } = await client.user.findUniqueOrThrow({ where: { login: olga.login } })
+    const numbers = newNumbers(2_345)
+    await client.$queryRaw`
+      SELECT count(*) FROM record_orders(
+        array_fill(${id}::bigint, ARRAY[2345]), ${numbers}::text[], 1000)`
+    const response = await olga.request("GET", "/api/user/orders")
+    const listed = (await response.json()) as { number: string }[]
+    expect(listed.map(({ number }) => number).toSorted()).toEqual(numbers.toSorted())
+    const headers = {
+      authorization: olga.authorization,
+      "if-none-match": response.headers.get("etag") ?? "",
+    }
+    const again = () => fetch(`${system.apiUrl}/api/user/orders`, { headers })
+    expect((await again()).status).toBe(304)
+    await olga.upload(newNumber())
+    expect((await again()).status).toBe(200)
+    const pages = await readPages(olga, "/api/user/orders?limit=1000")
+    expect(pages.map((page) => page.length)).toEqual([1_000, 1_000, 346])
+  })
+
+  it("ends the history of a busy account at exactly its balance", async () => {
+    const lines = (await (await anna.request("GET", "/api/user/transactions")).json()) as {
+      version: number
+      type: string
+      order: string
+      amount: number
+      balance: number
+    }[]
+    const { current, withdrawn } = await anna.balance()
+    expect(lines[0]?.balance).toBe(current)
+    const sum = (of: typeof lines) => of.reduce((a, { amount }) => a + Math.round(amount * 100), 0)
+    expect(sum(lines)).toBe(Math.round(current * 100))
+    expect(sum(lines.filter(({ type }) => type === "withdrawal"))).toBe(
+      Math.round(withdrawn * -100),
+    )
+    for (const [i, line] of lines.entries()) {
+      const before = lines[i + 1]?.balance ?? 0
+      expect(Math.round(line.balance * 100)).toBe(Math.round((before + line.amount) * 100))
+      expect(line.version).toBeGreaterThan(lines[i + 1]?.version ?? 0)
+    }
+  })
+
+  it("gives the history as CSV, in pages as well", async () => {
+    const headers = { authorization: anna.authorization, accept: "text/csv" }
+    const response = await fetch(`${system.apiUrl}/api/user/transactions`, { headers })
+    expect(response.headers.get("content-type")).toMatch(/^text\/csv; charset=utf-8/)
+    const [names, ...lines] = (await response.text()).split("\r\n")
+    expect(names).toBe('"version","type","order","amount","balance","processed_at"')
+    expect(lines.at(-1)).toBe("")
+    const json = (await (await anna.request("GET", "/api/user/transactions")).json()) as object[]
+    const expected = json.map((line) =>
+      Object.values(line)
+        .map((value) => JSON.stringify(value))
+        .join(","),
+    )
+    expect(lines.slice(0, -1)).toEqual(expected)
+    const page = await fetch(`${system.apiUrl}/api/user/transactions?limit=2`, { headers })
+    expect((await page.text()).split("\r\n")).toHaveLength(4)
+    expect(page.headers.get("link")).toContain('rel="next"')
+  })
+
+  it("leaves orders that earned nothing out of the history", async () => {
+    const ivan = await system.register()
+    const number = newNumber()
+    await ivan.upload(number)
+    const { id } = await system.database.client.order.findUniqueOrThrow({ where: { number } })
+    await settleOne(system.database.client, id, { kind: "INVALID" })
+    expect((await ivan.request("GET", "/api/user/transactions")).status).toBe(204)
+  })
+
+  it("shows one order to its user alone", async () => {
+    const number = await earn(anna, 1_234)
+    const path = `/api/user/orders/${number}`
+    const listed = (await anna.orders()).find((order) => order.number === number)
+    expect(await (await anna.request("GET", path)).json()).toEqual(listed)
+    const boris = await system.register()
+    await expectProblem(await boris.request("GET", path), 404, "order_not_found")
+    const unknown = await anna.request("GET", `/api/user/orders/${newNumber()}`)
+    await expectProblem(unknown, 404, "order_not_found")
+    const paid = newNumber()
+    await anna.withdraw(paid, 0.01)
+    await expectProblem(
+      await anna.request("GET", `/api/user/orders/${paid}`),
+      404,
+      "order_not_found",
+    )
+  })
+})

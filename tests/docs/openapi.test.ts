@@ -1,0 +1,79 @@
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { Validator } from "@seriousme/openapi-schema-validator"
+import { describe, expect, inject, it } from "vitest"
+import { describedCodes } from "../harness/described.ts"
+import { startSystem } from "../harness/system.ts"
+
+const problems = fileURLToPath(new URL("../../services/api/src/http/problems.ts", import.meta.url))
+
+/** What needs no token. */
+const OPEN = ["isAlive", "isReady", "registerUser", "logIn"]
+
+describe("the API's description", () => {
+  const openapi = inject("openapi")
+  const operations = Object.values(openapi.paths).flatMap((methods) => Object.values(methods))
+
+  it("is valid OpenAPI 3.1", async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(openapi) as never)
+    expect(errors ?? []).toEqual([])
+    expect(valid).toBe(true)
+    expect(openapi.openapi).toMatch(/^3\.1\./)
+  })
+
+  it("is what the API serves", async () => {
+    const system = await startSystem({ backend: "postgresql", workers: 0 })
+    const served = await fetch(`${system.apiUrl}/openapi.json`)
+    expect(await served.json()).toEqual(openapi)
+    await system.close()
+  })
+
+  it("names, sums up and groups every operation", () => {
+    expect(operations.length).toBeGreaterThan(12)
+    for (const operation of operations) {
+      expect(operation).toMatchObject({
+        operationId: expect.stringMatching(/^[a-z][A-Za-z]+$/),
+        summary: expect.stringMatching(/^[A-Z]/),
+        tags: [expect.any(String)],
+      })
+    }
+    const ids = operations.map(({ operationId }) => operationId)
+    expect(ids).toEqual([...new Set(ids)])
+  })
+
+  it("says which operations need a token, and that they answer 401 without one", () => {
+    const needing = operations.filter(({ operationId }) => !OPEN.includes(operationId))
+    for (const operation of needing) {
+      expect(operation).toMatchObject({ security: [{ bearer: [] }, { cookie: [] }] })
+      expect(describedCodes(operation)).toContain("unauthenticated")
+    }
+  })
+
+  it("has every code that there is", () => {
+    const described = operations.flatMap(describedCodes)
+    const elsewhere = [...openapi.info.description.matchAll(/`(\w+)`/g)].map(([, code]) => code)
+    const source = readFileSync(problems, "utf8")
+    const codes = [...source.matchAll(/^ {2}(\w+): \[\d{3},/gm)].map(([, code]) => code)
+    const isNamed = new Set([...described, ...elsewhere, "Problem", "code"])
+    expect(codes.length).toBeGreaterThan(20)
+    expect(codes.filter((code) => !isNamed.has(code))).toEqual([])
+  })
+
+  it("has an example for every schema and for every code of every refusal", () => {
+    for (const [name, schema] of Object.entries(openapi.components.schemas)) {
+      expect({ name, ...schema }).toHaveProperty("examples")
+    }
+    for (const { operationId, responses } of operations) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        if (Number(status) < 400 || operationId === "isReady") continue
+        const examples = content?.["application/problem+json"]?.examples ?? {}
+        expect({ operationId, status, codes: Object.keys(examples).length }).not.toMatchObject({
+          codes: 0,
+        })
+        for (const [code, { value }] of Object.entries(examples)) {
+          expect(value).toMatchObject({ code, status: Number(status) })
+        }
+      }
+    }
+  })
+})

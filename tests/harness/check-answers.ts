@@ -1,0 +1,3 @@
+import { checkEveryAnswer } from "./described.ts"
+
+checkEveryAnswer()
