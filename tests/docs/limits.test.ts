@@ -34,6 +34,7 @@ describe("the limits in docs/ARCHITECTURE.md", () => {
     "packages/shared/src",
     "services/api/src",
     "services/accrual-worker/src",
+    "packages/client/src",
     "packages/local-stack/src",
   ])("are those of %s, each of them", (folder) => {
     const documented = limitsInDocument(folder)

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
-import puppeteer, { type Browser } from "puppeteer-core"
+import { type Browser, launch } from "puppeteer-core"
 
 const run = promisify(execFile)
 
@@ -19,5 +19,5 @@ export async function findBrowser(): Promise<{ path: string } | { missing: strin
 export function openBrowser(path: string): Promise<Browser> {
   // Its sandbox needs rights that root in a container does not have; it only sees our own pages.
   const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-  return puppeteer.launch({ executablePath: path, headless: true, args })
+  return launch({ executablePath: path, headless: true, args })
 }

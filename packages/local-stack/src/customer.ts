@@ -1,50 +1,32 @@
-export interface OrderView {
-  number: string
-  status: "NEW" | "PROCESSING" | "INVALID" | "PROCESSED"
-  accrual?: number
-  uploaded_at: string
-}
+import {
+  createGofermartClient,
+  type GofermartClient,
+  RefusedError,
+  type Schemas,
+} from "@gofermart/client/client.ts"
 
-export interface WithdrawalView {
-  order: string
-  sum: number
-  processed_at: string
-}
-
-export interface BalanceView {
-  current: number
-  withdrawn: number
-}
-
-/** An answer that the API's contract does not give to what was asked. */
-class UnexpectedAnswerError extends Error {
-  override name = "UnexpectedAnswerError"
-}
-
-/** A customer's side of the HTTP API, as a shop's front end would use it. */
+/** A customer's side of the HTTP API, as a shop's front end would use it. A refusal is thrown. */
 export class Customer {
   readonly login: string
-  readonly #apiUrl: string
   /** The value of the Authorization header. */
   readonly authorization: string
+  readonly client: GofermartClient
+  readonly #apiUrl: string
 
   private constructor(apiUrl: string, login: string, token: string) {
     this.#apiUrl = apiUrl
     this.login = login
     this.authorization = `Bearer ${token}`
+    this.client = createGofermartClient(apiUrl, { token })
   }
 
   static async register(apiUrl: string, login: string): Promise<Customer> {
-    const response = await fetch(`${apiUrl}/api/user/register`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ login, password: `the password of ${login}` }),
-    })
-    const { access_token } = await read<{ access_token: string }>(response, [200])
-    return new Customer(apiUrl, login, access_token)
+    const body = { login, password: `the password of ${login}` }
+    const answer = await createGofermartClient(apiUrl).POST("/api/user/register", { body })
+    return new Customer(apiUrl, login, accepted(answer).access_token)
   }
 
-  /** Sends any request as this customer. */
+  /** Sends any request as this customer, also one that the API does not offer. */
   request(method: string, path: string, body?: string, type?: string): Promise<Response> {
     return fetch(`${this.#apiUrl}${path}`, {
       method,
@@ -56,41 +38,46 @@ export class Customer {
     })
   }
 
-  /** Resolves with the status; throws when the upload was refused. */
+  /** Resolves with the status. */
   async upload(number: string): Promise<number> {
-    const response = await this.request("POST", "/api/user/orders", number, "text/plain")
-    await read(response, [200, 202])
-    return response.status
+    const answer = await this.client.POST("/api/user/orders", { body: number })
+    accepted(answer)
+    return answer.response.status
+  }
+
+  /** Uploads an order and resolves with it when it is final, or as it is after `waitS` seconds. */
+  async uploadAndWait(number: string, waitS: number): Promise<Schemas["Order"]> {
+    const params = { header: { prefer: `wait=${waitS}` } }
+    const answer = await this.client.POST("/api/user/orders", { body: number, params })
+    const order = accepted(answer)
+    if (order === undefined) throw new Error(`the API did not wait for order ${number}`)
+    return order
   }
 
   async withdraw(order: string, sum: number): Promise<void> {
-    const body = JSON.stringify({ order, sum })
-    await read(
-      await this.request("POST", "/api/user/balance/withdraw", body, "application/json"),
-      [200],
-    )
+    accepted(await this.client.POST("/api/user/balance/withdraw", { body: { order, sum } }))
   }
 
-  async orders(): Promise<OrderView[]> {
-    return (
-      (await read<OrderView[]>(await this.request("GET", "/api/user/orders"), [200, 204])) ?? []
-    )
+  async orders(): Promise<Schemas["Order"][]> {
+    return accepted(await this.client.GET("/api/user/orders")) ?? []
   }
 
-  async withdrawals(): Promise<WithdrawalView[]> {
-    const response = await this.request("GET", "/api/user/withdrawals")
-    return (await read<WithdrawalView[]>(response, [200, 204])) ?? []
+  async withdrawals(): Promise<Schemas["Withdrawal"][]> {
+    return accepted(await this.client.GET("/api/user/withdrawals")) ?? []
   }
 
-  async balance(): Promise<BalanceView> {
-    return read<BalanceView>(await this.request("GET", "/api/user/balance"), [200])
+  async balance(): Promise<Schemas["Balance"]> {
+    return accepted(await this.client.GET("/api/user/balance"))
   }
 }
 
-async function read<Body>(response: Response, expected: number[]): Promise<Body> {
-  const text = await response.text()
-  if (!expected.includes(response.status)) {
-    throw new UnexpectedAnswerError(`${response.url} answered ${response.status}: ${text}`)
-  }
-  return (text === "" ? undefined : JSON.parse(text)) as Body
+interface Answer<Data> {
+  data?: Data
+  error?: Schemas["Problem"]
+  response: Response
+}
+
+function accepted<Data>({ data, error, response }: Answer<Data>): Data {
+  if (!response.ok) throw new RefusedError(response, error)
+  return data as Data
 }

@@ -9,9 +9,10 @@ import {
   pointsToNumber,
 } from "@gofermart/shared/domain/points.ts"
 import { SingleBar } from "cli-progress"
+import { collectEvents, whatIsWrong } from "./account-events.ts"
+import { Customer } from "./customer.ts"
 import { readRunning } from "./data-folder.ts"
 import { announceOrder } from "./simulator-client.ts"
-import { Customer } from "./customer.ts"
 
 const CUSTOMERS = 6
 const ORDERS_PER_CUSTOMER = 50
@@ -19,6 +20,10 @@ const WITHDRAWALS_PER_CUSTOMER = 3
 /** Orders under way at once, over all customers. */
 const CONCURRENCY = 24
 const SETTLED_TIMEOUT_MS = 120_000
+/** How long an upload may wait for its order to be final. */
+const WAIT_S = 10
+/** For the last events to come: the API looks for news once a second. */
+const EVENTS_TIMEOUT_MS = 10_000
 const LOOK_INTERVAL_MS = 250
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -26,23 +31,31 @@ const running = await readRunning()
 if (running === undefined)
   fail("Gofermart does not run from this folder. Start it first: pnpm start")
 if (!running.simulated) fail("The demo tells the simulator of its orders; this stack has none.")
+const { apiUrl, scoringUrl } = running
 
-say(
-  `${CUSTOMERS} customers upload ${CUSTOMERS * ORDERS_PER_CUSTOMER} orders to ${running.apiUrl}.\n`,
-)
 const run = randomInt(1e6)
 const customers = await Promise.all(
-  Array.from({ length: CUSTOMERS }, (_, i) =>
-    Customer.register(running.apiUrl, `demo-${run}-${i + 1}`),
-  ),
+  Array.from({ length: CUSTOMERS }, (_, i) => Customer.register(apiUrl, `demo-${run}-${i + 1}`)),
 )
+const anna = customers[0] ?? fail("There are no customers.")
+const stopFollowing = new AbortController()
+const following = collectEvents(
+  anna,
+  ORDERS_PER_CUSTOMER + 1 + WITHDRAWALS_PER_CUSTOMER,
+  stopFollowing.signal,
+)
+say(`${CUSTOMERS} customers upload ${CUSTOMERS * ORDERS_PER_CUSTOMER} orders to ${apiUrl}.
+Watch what becomes of ${anna.login} in another terminal:
+
+  curl -N -H 'Authorization: ${anna.authorization}' -H 'Last-Event-ID: 0' ${apiUrl}/api/user/events
+`)
 
 const purchases = customers.flatMap((customer) =>
   Array.from({ length: ORDERS_PER_CUSTOMER }, () => ({ customer, number: randomNumber() })),
 )
 await withBar("uploaded", purchases.length, async (step) => {
   await eachAtOnce(CONCURRENCY, purchases, async ({ customer, number }) => {
-    await announceOrder(running.scoringUrl, number)
+    await announceOrder(scoringUrl, number)
     await customer.upload(number)
     step()
   })
@@ -56,7 +69,9 @@ await withBar("withdrawn", CUSTOMERS * WITHDRAWALS_PER_CUSTOMER, async (step) =>
     }
   }
 })
+await uploadAndWait()
 await explain()
+await checkEvents()
 
 async function untilSettled(show: (settled: number) => void): Promise<void> {
   const deadline = performance.now() + SETTLED_TIMEOUT_MS
@@ -68,6 +83,19 @@ async function untilSettled(show: (settled: number) => void): Promise<void> {
     if (performance.now() > deadline) fail("\nNot every order was settled in time; see the logs.")
     await sleep(LOOK_INTERVAL_MS)
   }
+}
+
+/** An upload that prefers to wait is answered with what the order has earned. */
+async function uploadAndWait(): Promise<void> {
+  const number = randomNumber()
+  await announceOrder(scoringUrl, number)
+  const start = performance.now()
+  const { status, accrual = 0 } = await anna.uploadAndWait(number, WAIT_S)
+  const tookMs = Math.round(performance.now() - start)
+  say(
+    `\nWith "Prefer: wait=${WAIT_S}" one upload came back in ${tookMs} ms as ${status}: ${accrual}.`,
+  )
+  if (status === "PROCESSING") process.exitCode = 1
 }
 
 /** Shows each balance beside what its rows add up to, and fails when one is not explained. */
@@ -91,7 +119,22 @@ async function explain(): Promise<void> {
     say(line([customer.login, orders.length, ...sums, isExplained ? "yes" : "NO"]))
   }
   say(unexplained === 0 ? "\nEach balance is its accruals less its withdrawals." : "\nWRONG")
-  process.exitCode = unexplained === 0 ? 0 : 1
+  if (unexplained > 0) process.exitCode = 1
+}
+
+/** Says whether what was seen of an account as it changed is what it has come to. */
+async function checkEvents(): Promise<void> {
+  const timer = setTimeout(() => stopFollowing.abort(), EVENTS_TIMEOUT_MS)
+  const events = await following
+  clearTimeout(timer)
+  const wrong = await whatIsWrong(events, anna)
+  say(`${events.length} events of ${anna.login} came.`)
+  if (wrong.length === 0) {
+    say("Each order and withdrawal was shown once, in order, and the last balance is the balance.")
+  } else {
+    say(`WRONG: ${wrong.join(" ")}`)
+    process.exitCode = 1
+  }
 }
 
 function total(amounts: number[]): Points {

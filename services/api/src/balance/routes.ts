@@ -3,6 +3,7 @@ import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/poin
 import type { FastifyInstance } from "fastify"
 import { Type } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
+import { CONDITION } from "../http/list.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, problems } from "../http/responses.ts"
 
@@ -19,6 +20,7 @@ const schema = {
   summary: "Your points",
   tags: ["points"],
   security: TOKEN_NEEDED,
+  headers: Type.Object(CONDITION),
   response: {
     200: {
       description: "the balance",

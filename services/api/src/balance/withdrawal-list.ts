@@ -6,6 +6,7 @@ import { Type, type Static } from "typebox"
 import { readVersion, parseVersion } from "../history/versions.ts"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import {
+  CONDITION,
   LIST_HEADERS,
   LIST_TIMEOUT_MS,
   type List,
@@ -34,6 +35,7 @@ const schema = {
   tags: ["points"],
   security: TOKEN_NEEDED,
   querystring: PageQuerySchema,
+  headers: Type.Object(CONDITION),
   response: {
     200: {
       description: "the withdrawals",

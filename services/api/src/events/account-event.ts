@@ -4,12 +4,13 @@ import { showWithdrawal, WithdrawalRef } from "../balance/withdrawal-list.ts"
 import type { Line } from "../history/lines.ts"
 import { OrderRef, showOrder } from "../orders/order-view.ts"
 
-export const AccountEventSchema = Type.Object(
-  {
-    order: Type.Optional(OrderRef),
-    withdrawal: Type.Optional(WithdrawalRef),
-    balance: Type.Number({ description: "what can be spent after it" }),
-  },
+const balanceAfter = Type.Number({ description: "what can be spent after it" })
+
+export const AccountEventSchema = Type.Union(
+  [
+    Type.Object({ order: OrderRef, balance: balanceAfter }),
+    Type.Object({ withdrawal: WithdrawalRef, balance: balanceAfter }),
+  ],
   {
     $id: "AccountEvent",
     description: "The data of an event: an order that was settled, or a withdrawal.",
@@ -29,8 +30,8 @@ type AccountEvent = Static<typeof AccountEventSchema>
 
 /** Writes a line of the account as a server-sent event whose id is the account's version. */
 export function writeEvent(line: Line): string {
-  const { version, number, status, uploadedAt, value, balanceAfter, at } = line
-  const balance = pointsToNumber(pointsFromDecimal(balanceAfter))
+  const { version, number, status, uploadedAt, value, at } = line
+  const balance = pointsToNumber(pointsFromDecimal(line.balanceAfter))
   if (status !== null && uploadedAt !== null) {
     const order = showOrder({ number, status, value, uploadedAt })
     return write(version, "order", { order, balance })

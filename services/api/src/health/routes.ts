@@ -14,8 +14,8 @@ const aliveSchema = {
 }
 
 const ReadinessSchema = Type.Object({
-  database: Type.Enum(["ok", "unavailable"]),
-  queue: Type.Enum(["ok", "degraded"]),
+  database: Type.Enum(["ok", "unavailable"], { type: "string" }),
+  queue: Type.Enum(["ok", "degraded"], { type: "string" }),
 })
 const readySchema = {
   operationId: "isReady",

@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify"
 import { Type, type Static } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import {
+  CONDITION,
   LIST_HEADERS,
   LIST_TIMEOUT_MS,
   type List,
@@ -19,7 +20,7 @@ import { readVersion, parseVersion } from "./versions.ts"
 const TransactionSchema = Type.Object(
   {
     version: Type.Integer({ description: "of the account; the only order of events there is" }),
-    type: Type.Enum(["accrual", "withdrawal"]),
+    type: Type.Enum(["accrual", "withdrawal"], { type: "string" }),
     order: Type.String(),
     amount: Type.Number({ description: "what the balance grew by; negative for a withdrawal" }),
     balance: Type.Number({ description: "after this line" }),
@@ -54,6 +55,7 @@ const schema = {
   tags: ["points"],
   security: TOKEN_NEEDED,
   querystring: PageQuerySchema,
+  headers: Type.Object(CONDITION),
   response: {
     200: {
       description: "the lines",

@@ -6,7 +6,7 @@ export interface Format {
   begin: string
   separator: string
   end: string
-  write(items: Record<string, unknown>[]): string
+  write: (items: Record<string, unknown>[]) => string
 }
 
 export const JSON_FORMAT: Format = {

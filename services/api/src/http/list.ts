@@ -30,6 +30,13 @@ export const PageQuerySchema = Type.Object({
   ),
 })
 
+/** What a conditional read sends. */
+export const CONDITION = {
+  "if-none-match": Type.Optional(
+    Type.String({ description: "an `ETag`: 304 while there is nothing new" }),
+  ),
+}
+
 /** The headers of a list, as the description has them. */
 export const LIST_HEADERS = {
   link: { type: "string", description: 'the next page, if there is one: `<…>; rel="next"`' },
@@ -39,14 +46,14 @@ export const LIST_HEADERS = {
 /** A list of a user's, newest first. `Key` is what an item is found by: the place of a cursor. */
 export interface List<Item, Key> {
   /** Reads at most `limit` items that come after `after`. */
-  read(after: Key | undefined, limit: number): Promise<Item[]>
-  keyOf(item: Item): Key
-  writeKey(key: Key): string
-  readKey(text: string): Key | undefined
+  read: (after: Key | undefined, limit: number) => Promise<Item[]>
+  keyOf: (item: Item) => Key
+  writeKey: (key: Key) => string
+  readKey: (text: string) => Key | undefined
   /** An item as the client sees it. */
-  show(item: Item): Record<string, unknown>
+  show: (item: Item) => Record<string, unknown>
   /** What is the same only as long as the whole list is the same. */
-  readTag(): Promise<string>
+  readTag: () => Promise<string>
 }
 
 type PageRequest = FastifyRequest<{ Querystring: Static<typeof PageQuerySchema> }>

@@ -52,7 +52,10 @@ function describeRefusal(status: number, codes: ProblemCode[]) {
     content: {
       [PROBLEM_TYPE]: {
         schema: {
-          allOf: [{ $ref: "Problem#" }, Type.Object({ code: Type.Enum(codes) })],
+          allOf: [
+            { $ref: "Problem#" },
+            Type.Object({ code: Type.Enum(codes, { type: "string" }) }),
+          ],
         },
         examples: Object.fromEntries(examples),
       },

@@ -7,6 +7,7 @@ export const OrderSchema = Type.Object(
   {
     number: Type.String(),
     status: Type.Enum(["NEW", "PROCESSING", "INVALID", "PROCESSED"], {
+      type: "string",
       description: "INVALID and PROCESSED are final",
     }),
     accrual: Type.Optional(Type.Number({ description: "the points it earned, if any" })),

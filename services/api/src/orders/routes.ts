@@ -4,7 +4,13 @@ import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import type { FastifyInstance, FastifyReply } from "fastify"
 import { Type } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
-import { LIST_HEADERS, LIST_TIMEOUT_MS, PageQuerySchema, sendList } from "../http/list.ts"
+import {
+  CONDITION,
+  LIST_HEADERS,
+  LIST_TIMEOUT_MS,
+  PageQuerySchema,
+  sendList,
+} from "../http/list.ts"
 import { PREFER_HEADER, PREFERENCE_APPLIED, preferredWaitS } from "../http/prefer.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
@@ -24,7 +30,7 @@ export interface OrderParts {
   verdicts: Verdicts
 }
 
-const order = (description: string) => ({
+const anOrder = (description: string) => ({
   description,
   headers: PREFERENCE_APPLIED,
   content: { "application/json": { schema: OrderRef } },
@@ -43,8 +49,8 @@ const uploadSchema = {
   headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER) }),
   body: Type.String({ minLength: 1, examples: ["79927398713"] }),
   response: {
-    200: order("you have uploaded it before"),
-    202: order("accepted: it is new, or open again"),
+    200: anOrder("you have uploaded it before"),
+    202: anOrder("accepted: it is new, or open again"),
     ...problems(
       "unauthenticated",
       "cross_site",
@@ -110,7 +116,7 @@ const orderSchema = {
   headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER) }),
   params: Type.Object({ number: Type.String({ examples: ["79927398713"] }) }),
   response: {
-    200: order("the order"),
+    200: anOrder("the order"),
     ...problems("unauthenticated", "order_not_found"),
   },
 }
@@ -155,6 +161,7 @@ const listSchema = {
   tags: ["orders"],
   security: TOKEN_NEEDED,
   querystring: PageQuerySchema,
+  headers: Type.Object(CONDITION),
   response: {
     200: {
       description: "the orders",
