@@ -81,17 +81,18 @@ async function greet(options: StartOptions, stack: Stack): Promise<void> {
 Gofermart is running.
 
   API        ${stack.apiUrl}
+  Try it     ${stack.apiUrl}/docs
   Board      ${stack.operatorsUrl}
   Scoring    ${stack.scoringUrl}${scoring}
   Database   ${database}; the queue is ${queue}
   Workers    ${options.workers}
   Logs       ${logsFolder}
 
-Try it in another terminal: register, upload an order, look at the balance
-a second later.
+Try it in another terminal: register, upload an order and wait for what it earns,
+look at the balance.
 
   curl -c ${cookies} -H 'Content-Type: application/json' -d '{"login":"${login}","password":"correct horse"}' -w '\\n' ${stack.apiUrl}/api/user/register
-  curl -b ${cookies} -H 'Content-Type: text/plain' -d ${number} -w '%{http_code}\\n' ${stack.apiUrl}/api/user/orders
+  curl -b ${cookies} -H 'Content-Type: text/plain' -H 'Prefer: wait=10' -d ${number} -w '\\n' ${stack.apiUrl}/api/user/orders
   curl -b ${cookies} -w '\\n' ${stack.apiUrl}/api/user/balance
 
 Ctrl-C stops everything; what you did is kept.`)

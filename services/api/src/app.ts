@@ -18,7 +18,7 @@ import { sessionRoutes } from "./auth/sessions.ts"
 import { Tokens } from "./auth/tokens.ts"
 import { balanceRoute } from "./balance/routes.ts"
 import { withdrawRoute } from "./balance/withdraw.ts"
-import { withdrawalListRoute } from "./balance/withdrawal-list.ts"
+import { withdrawalListRoute, WithdrawalSchema } from "./balance/withdrawal-list.ts"
 import type { Config } from "./config.ts"
 import { eventRoute } from "./events/routes.ts"
 import { healthRoutes } from "./health/routes.ts"
@@ -28,6 +28,7 @@ import { answerError, answerErrors, answerParserError } from "./http/errors.ts"
 import { validation } from "./http/validation.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { Intake } from "./orders/intake.ts"
+import { OrderSchema } from "./orders/order-view.ts"
 import { orderListRoute, orderRoute, uploadRoute } from "./orders/routes.ts"
 import { Verdicts } from "./orders/verdicts.ts"
 
@@ -99,6 +100,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
 
   await describeApi(app)
+  for (const schema of [OrderSchema, WithdrawalSchema]) app.addSchema(schema)
 
   const tokens = new Tokens(config.authKeys, config.tokenLifetimeMs)
   const passwords = new Passwords()
@@ -120,16 +122,18 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async (members) => {
     requireUser(members, tokens, accounts)
     sessionRoutes(members, authParts)
-    await members.register(fastifyEtag, { weak: true })
-    orderListRoute(members, database)
-    withdrawalListRoute(members, database)
     await members.register(async (uploads) => uploadRoute(uploads, orderParts))
     members.removeContentTypeParser("text/plain")
-    orderRoute(members, orderParts)
-    balanceRoute(members, database)
     withdrawRoute(members, database, config.withdrawOwnedOnly)
-    transactionRoute(members, database)
     eventRoute(members, database, logger)
+    await members.register(async (reads) => {
+      await reads.register(fastifyEtag, { weak: true })
+      orderListRoute(reads, database)
+      orderRoute(reads, orderParts)
+      balanceRoute(reads, database)
+      withdrawalListRoute(reads, database)
+      transactionRoute(reads, database)
+    })
   })
   return app
 }

@@ -142,15 +142,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/user/withdrawals": {
+    "/api/user/balance/withdraw": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** What you have paid with points, newest first */
-        get: operations["listWithdrawals"];
+        get?: never;
+        put?: never;
+        /**
+         * Pay for an order with points
+         * @description All or nothing. With an `Idempotency-Key` the same request can be sent again, also at the same time: it debits once and gets the first success again. Only a success is remembered: a refused withdrawal may be tried again under its key.
+         */
+        post: operations["withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow your account as it changes
+         * @description Server-Sent Events, one for each version of the account: `order` (an order was settled) and `withdrawal`, with an AccountEvent as data and the version as id. It begins with what comes from now on, or after `Last-Event-ID` without a gap or a repeat; `Last-Event-ID: 0` gives all there was. It ends when the token expires or is revoked.
+         */
+        get: operations["followEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -196,20 +219,17 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/user/balance/withdraw": {
+    "/api/user/withdrawals": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** What you have paid with points, newest first */
+        get: operations["listWithdrawals"];
         put?: never;
-        /**
-         * Pay for an order with points
-         * @description All or nothing. With an `Idempotency-Key` the same request can be sent again, also at the same time: it debits once and gets the first success again. Only a success is remembered: a refused withdrawal may be tried again under its key.
-         */
-        post: operations["withdraw"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -228,26 +248,6 @@ export interface paths {
          * @description Accruals and withdrawals in one list, newest first, each with the balance after it: the first line's is the balance, and the amounts add up to it. `Accept: text/csv` gives the same as CSV. Orders that earned nothing are not in it.
          */
         get: operations["listTransactions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/user/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Follow your account as it changes
-         * @description Server-Sent Events, one for each version of the account: `order` (an order was settled) and `withdrawal`, with an AccountEvent as data and the version as id. It begins with what comes from now on, or after `Last-Event-ID` without a gap or a repeat; `Last-Event-ID: 0` gives all there was. It ends when the token expires or is revoked.
-         */
-        get: operations["followEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -289,6 +289,39 @@ export interface components {
         };
         /**
          * @example {
+         *       "number": "79927398713",
+         *       "status": "PROCESSED",
+         *       "uploaded_at": "2026-11-22T10:15:30.123Z",
+         *       "accrual": 729.98
+         *     }
+         */
+        Order: {
+            number: string;
+            /**
+             * @description INVALID and PROCESSED are final
+             * @enum {string}
+             */
+            status: "NEW" | "PROCESSING" | "INVALID" | "PROCESSED";
+            /** Format: date-time */
+            uploaded_at: string;
+            /** @description the points it earned, if any */
+            accrual?: number;
+        };
+        /**
+         * @example {
+         *       "order": "2377225624",
+         *       "sum": 100.01,
+         *       "processed_at": "2026-11-22T10:15:30.123Z"
+         *     }
+         */
+        Withdrawal: {
+            order: string;
+            sum: number;
+            /** Format: date-time */
+            processed_at: string;
+        };
+        /**
+         * @example {
          *       "access_token": "eyJhbGciOi…",
          *       "token_type": "Bearer",
          *       "expires_in": 86400
@@ -303,37 +336,24 @@ export interface components {
             expires_in: number;
         };
         /**
+         * @description The data of an event: an order that was settled, or a withdrawal.
          * @example {
-         *       "number": "79927398713",
-         *       "status": "PROCESSED",
-         *       "accrual": 729.98,
-         *       "uploaded_at": "2026-11-22T10:15:30.123Z"
+         *       "withdrawal": {
+         *         "order": "2377225624",
+         *         "sum": 100.01,
+         *         "processed_at": "2026-11-22T10:15:30.123Z"
+         *       },
+         *       "balance": 629.97
          *     }
          */
-        Order: {
-            number: string;
-            /**
-             * @description INVALID and PROCESSED are final
-             * @enum {string}
-             */
-            status: "NEW" | "PROCESSING" | "INVALID" | "PROCESSED";
-            /** @description the points it earned, if any */
-            accrual?: number;
-            /** Format: date-time */
-            uploaded_at: string;
-        };
-        /**
-         * @example {
-         *       "order": "2377225624",
-         *       "sum": 100.01,
-         *       "processed_at": "2026-11-22T10:15:30.123Z"
-         *     }
-         */
-        Withdrawal: {
-            order: string;
-            sum: number;
-            /** Format: date-time */
-            processed_at: string;
+        AccountEvent: {
+            order: components["schemas"]["Order"];
+            /** @description what can be spent after it */
+            balance: number;
+        } | {
+            withdrawal: components["schemas"]["Withdrawal"];
+            /** @description what can be spent after it */
+            balance: number;
         };
         /**
          * @example {
@@ -369,26 +389,6 @@ export interface components {
             balance: number;
             /** Format: date-time */
             processed_at: string;
-        };
-        /**
-         * @description The data of an event: an order that was settled, or a withdrawal.
-         * @example {
-         *       "withdrawal": {
-         *         "order": "2377225624",
-         *         "sum": 100.01,
-         *         "processed_at": "2026-11-22T10:15:30.123Z"
-         *       },
-         *       "balance": 629.97
-         *     }
-         */
-        AccountEvent: {
-            order: components["schemas"]["Order"];
-            /** @description what can be spent after it */
-            balance: number;
-        } | {
-            withdrawal: components["schemas"]["Withdrawal"];
-            /** @description what can be spent after it */
-            balance: number;
         };
     };
     responses: never;
@@ -1205,45 +1205,35 @@ export interface operations {
             };
         };
     };
-    listWithdrawals: {
+    withdraw: {
         parameters: {
-            query?: {
-                /** @description items in a page; without it and a cursor the whole list comes */
-                limit?: number;
-                /** @description where the next page begins, from the `Link` header of the page before */
-                cursor?: string;
-            };
+            query?: never;
             header?: {
-                /** @description an `ETag`: 304 while there is nothing new */
-                "if-none-match"?: string;
+                /** @description any text that stands for this one withdrawal, such as a UUID */
+                "idempotency-key"?: string;
             };
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "order": "2377225624",
+                 *       "sum": 100.01
+                 *     }
+                 */
+                "application/json": {
+                    /** @description the order that is paid for */
+                    order: string;
+                    /** @description points, positive, at most two decimals */
+                    sum: number;
+                };
+            };
+        };
         responses: {
-            /** @description the withdrawals */
+            /** @description withdrawn */
             200: {
-                headers: {
-                    /** @description the next page, if there is one: `<…>; rel="next"` */
-                    link?: string;
-                    /** @description for `If-None-Match`: 304 while the list is the same */
-                    etag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Withdrawal"][];
-                };
-            };
-            /** @description there are none */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description it is as `If-None-Match` has it */
-            304: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1270,6 +1260,157 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `not_enough_points`: The balance does not cover this withdrawal. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_enough_points";
+                    };
+                };
+            };
+            /** @description `cross_site`: A cookie does not authenticate what another site's page asks for. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "cross_site";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /**
+             * @description `invalid_order_number`: This is not a valid order number.
+             *
+             *     `order_not_yours`: Points can only be spent on an order of your own.
+             *
+             *     `invalid_sum`: The sum must be positive and have at most two decimals.
+             *
+             *     `idempotency_key_reused`: This Idempotency-Key stands for another withdrawal.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "invalid_order_number" | "order_not_yours" | "invalid_sum" | "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `internal`: Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "internal";
+                    };
+                };
+            };
+            /**
+             * @description `overloaded`: There is more to do than can be done right now; try again shortly.
+             *
+             *     `unavailable`: The service cannot reach its database; try again shortly.
+             */
+            503: {
+                headers: {
+                    /** @description seconds until it may be tried again */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "overloaded" | "unavailable";
+                    };
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the last version you know of; an EventSource sends it by itself */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the events, until it ends */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `malformed_request`: The request is not of the form this operation takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "malformed_request";
+                    };
+                };
+            };
+            /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `too_many_streams`: You follow your account in too many places at once. */
+            429: {
+                headers: {
+                    /** @description seconds until it may be tried again */
+                    "retry-after"?: number;
+                    /** @description the quota and its window in seconds */
+                    "ratelimit-policy"?: string;
+                    /** @description what remains, and the seconds until it is renewed */
+                    ratelimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "too_many_streams";
                     };
                 };
             };
@@ -1485,35 +1626,45 @@ export interface operations {
             };
         };
     };
-    withdraw: {
+    listWithdrawals: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description items in a page; without it and a cursor the whole list comes */
+                limit?: number;
+                /** @description where the next page begins, from the `Link` header of the page before */
+                cursor?: string;
+            };
             header?: {
-                /** @description any text that stands for this one withdrawal, such as a UUID */
-                "idempotency-key"?: string;
+                /** @description an `ETag`: 304 while there is nothing new */
+                "if-none-match"?: string;
             };
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "order": "2377225624",
-                 *       "sum": 100.01
-                 *     }
-                 */
-                "application/json": {
-                    /** @description the order that is paid for */
-                    order: string;
-                    /** @description points, positive, at most two decimals */
-                    sum: number;
+        requestBody?: never;
+        responses: {
+            /** @description the withdrawals */
+            200: {
+                headers: {
+                    /** @description the next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    /** @description for `If-None-Match`: 304 while the list is the same */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Withdrawal"][];
                 };
             };
-        };
-        responses: {
-            /** @description withdrawn */
-            200: {
+            /** @description there are none */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description it is as `If-None-Match` has it */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1540,62 +1691,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
-                    };
-                };
-            };
-            /** @description `not_enough_points`: The balance does not cover this withdrawal. */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "not_enough_points";
-                    };
-                };
-            };
-            /** @description `cross_site`: A cookie does not authenticate what another site's page asks for. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "cross_site";
-                    };
-                };
-            };
-            /** @description `body_too_large`: The body is larger than this operation takes. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "body_too_large";
-                    };
-                };
-            };
-            /**
-             * @description `invalid_order_number`: This is not a valid order number.
-             *
-             *     `order_not_yours`: Points can only be spent on an order of your own.
-             *
-             *     `invalid_sum`: The sum must be positive and have at most two decimals.
-             *
-             *     `idempotency_key_reused`: This Idempotency-Key stands for another withdrawal.
-             */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid_order_number" | "order_not_yours" | "invalid_sum" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1697,101 +1792,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
-                    };
-                };
-            };
-            /** @description `internal`: Something went wrong on our side. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal";
-                    };
-                };
-            };
-            /**
-             * @description `overloaded`: There is more to do than can be done right now; try again shortly.
-             *
-             *     `unavailable`: The service cannot reach its database; try again shortly.
-             */
-            503: {
-                headers: {
-                    /** @description seconds until it may be tried again */
-                    "retry-after"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "overloaded" | "unavailable";
-                    };
-                };
-            };
-        };
-    };
-    followEvents: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description the last version you know of; an EventSource sends it by itself */
-                "last-event-id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description the events, until it ends */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": string;
-                };
-            };
-            /** @description `malformed_request`: The request is not of the form this operation takes. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "malformed_request";
-                    };
-                };
-            };
-            /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unauthenticated";
-                    };
-                };
-            };
-            /** @description `too_many_streams`: You follow your account in too many places at once. */
-            429: {
-                headers: {
-                    /** @description seconds until it may be tried again */
-                    "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
-                    "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
-                    ratelimit?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too_many_streams";
                     };
                 };
             };

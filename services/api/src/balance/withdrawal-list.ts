@@ -15,7 +15,7 @@ import {
 } from "../http/list.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 
-const WithdrawalSchema = Type.Object(
+export const WithdrawalSchema = Type.Object(
   {
     order: Type.String(),
     sum: Type.Number(),
@@ -51,7 +51,6 @@ const schema = {
 }
 
 export function withdrawalListRoute(instance: FastifyInstance, database: Database): void {
-  instance.addSchema(WithdrawalSchema)
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema, handlerTimeout: LIST_TIMEOUT_MS }
   app.get("/api/user/withdrawals", options, async (request, reply) => {

@@ -58,7 +58,8 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwaggerUi, {
     routePrefix: "/docs",
     staticCSP: PAGE_POLICY,
-    uiConfig: { tryItOutEnabled: true, displayRequestDuration: true, persistAuthorization: false },
+    theme: { title: "Gofermart API" },
+    uiConfig: { layout: "BaseLayout", tryItOutEnabled: true, displayRequestDuration: true },
   })
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger())
 }

@@ -10,8 +10,8 @@ export const OrderSchema = Type.Object(
       type: "string",
       description: "INVALID and PROCESSED are final",
     }),
-    accrual: Type.Optional(Type.Number({ description: "the points it earned, if any" })),
     uploaded_at: Type.String({ format: "date-time" }),
+    accrual: Type.Optional(Type.Number({ description: "the points it earned, if any" })),
   },
   {
     $id: "Order",
@@ -19,8 +19,8 @@ export const OrderSchema = Type.Object(
       {
         number: "79927398713",
         status: "PROCESSED",
-        accrual: 729.98,
         uploaded_at: "2026-11-22T10:15:30.123Z",
+        accrual: 729.98,
       },
     ],
   },
@@ -42,8 +42,8 @@ export function showOrder({ number, status, value, uploadedAt }: OrderRow): Orde
   return {
     number,
     status: toClientStatus(status),
-    ...(points > 0 ? { accrual: points } : {}),
     uploaded_at: uploadedAt.toISOString(),
+    ...(points > 0 ? { accrual: points } : {}),
   }
 }
 

@@ -16,7 +16,7 @@ import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 import type { Intake } from "./intake.ts"
 import { orderList } from "./order-list.ts"
-import { OrderRef, OrderSchema, type OrderView, readOrder, showOrder } from "./order-view.ts"
+import { OrderRef, type OrderView, readOrder, showOrder } from "./order-view.ts"
 import type { Verdicts } from "./verdicts.ts"
 
 /** Longer than anybody may wait for a result. */
@@ -175,7 +175,6 @@ const listSchema = {
 }
 
 export function orderListRoute(instance: FastifyInstance, database: Database): void {
-  instance.addSchema(OrderSchema)
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema: listSchema, handlerTimeout: LIST_TIMEOUT_MS }
   app.get("/api/user/orders", options, async (request, reply) => {
