@@ -1,9 +1,12 @@
 import { get, type IncomingMessage } from "node:http"
+import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { EventReader } from "../harness/event-reader.ts"
+import { layCable } from "../harness/database-cable.ts"
 import { eventually } from "../harness/eventually.ts"
+import { withdrawInBulk } from "../harness/history.ts"
 import { processed, settleOne } from "../harness/ledger.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
@@ -141,7 +144,7 @@ describe("live events", () => {
     const WITHDRAWALS = 40_000
     await register()
     await settle(anna, newNumber(), WITHDRAWALS)
-    await withdrawInBulk(WITHDRAWALS)
+    await withdrawInBulk(system.database.client, anna.login, WITHDRAWALS)
     const path = "/api/user/events"
     const headers = { authorization: anna.authorization, "last-event-id": "0" }
     const response = await new Promise<IncomingMessage>((resolve) => {
@@ -210,6 +213,43 @@ describe("live events", () => {
     })
   })
 
+  it("counts no stream whose client hung up before it began", async () => {
+    await register()
+    const { hostname, port } = new URL(system.apiUrl)
+    for (let i = 0; i < 30; i++) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(Number(port), hostname, () => {
+          const head = `GET /api/user/events HTTP/1.1\r\nHost: x\r\n`
+          socket.write(`${head}Authorization: ${anna.authorization}\r\n\r\n`, () => {
+            socket.resetAndDestroy()
+            resolve()
+          })
+        })
+      })
+    }
+    await sleep(500)
+    const open = Array.from({ length: 10 }, () => follow(anna))
+    await Promise.all(open.map((reader) => reader.opened()))
+    expect(open.map(({ connections }) => connections)).toEqual(Array.from(open, () => 1))
+  })
+
+  it("goes on where it was after the database was away", async () => {
+    await register()
+    const cable = await layCable(system.database.url)
+    const other = await system.addApi({ DATABASE_URL: cable.url })
+    const reader = await follow(anna, undefined, other.details["url"]).opened()
+    await settle(anna, newNumber(), 100)
+    await reader.until(1)
+    await cable.cut()
+    await settle(anna, newNumber(), 100)
+    await sleep(3_000)
+    await cable.mend()
+    await settle(anna, newNumber(), 100)
+    expect((await reader.until(3)).map(({ id }) => id)).toEqual(["1", "2", "3"])
+    expect(reader.connections).toBe(1)
+    await cable.close()
+  })
+
   it("answers 400 to an id that is none and 401 without a token", async () => {
     await register()
     const headers = { authorization: anna.authorization, "last-event-id": "one" }
@@ -218,23 +258,4 @@ describe("live events", () => {
     const anonymous = await fetch(`${system.apiUrl}/api/user/events`)
     await expectProblem(anonymous, 401, "unauthenticated")
   })
-
-  /** Spends hundredths one by one, as rows at once: that many calls would take minutes. */
-  async function withdrawInBulk(count: number) {
-    const { client } = system.database
-    const { id: userId } = await client.user.findUniqueOrThrow({ where: { login: anna.login } })
-    const { id: orderId } = await client.order.findFirstOrThrow({ where: { userId } })
-    await client.$queryRaw`
-      WITH written AS (
-        INSERT INTO withdrawals (order_id, user_id, value, version, balance_after)
-        SELECT ${orderId}::bigint, b.user_id, 0.01, b.version + i, b.accrual - i / 100.0
-          FROM user_balances b, generate_series(1, ${count}::int) i
-         WHERE b.user_id = ${userId}
-      )
-      UPDATE user_balances
-         SET version = version + ${count}::int, accrual = accrual - ${count} / 100.0,
-             withdrawal = withdrawal + ${count} / 100.0
-       WHERE user_id = ${userId}`
-    await client.$executeRaw`ANALYZE withdrawals`
-  }
 })

@@ -1,6 +1,7 @@
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { processed, settleOne } from "../harness/ledger.ts"
+import { withdrawInBulk } from "../harness/history.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System } from "../harness/system.ts"
@@ -134,6 +135,66 @@ describe("lists", () => {
     expect((await again()).status).toBe(200)
     const pages = await readPages(olga, "/api/user/orders?limit=1000")
     expect(pages.map((page) => page.length)).toEqual([1_000, 1_000, 346])
+  })
+
+  it("never says that a long list is as it was when it is not", async () => {
+    const { client } = system.database
+    const petra = await system.register()
+    const { id } = await client.user.findUniqueOrThrow({ where: { login: petra.login } })
+    const numbers = newNumbers(1_200)
+    await client.$queryRaw`
+      SELECT count(*) FROM record_orders(
+        array_fill(${id}::bigint, ARRAY[1200]), ${numbers}::text[], 1000)`
+    const read = (tag = "") =>
+      fetch(`${system.apiUrl}/api/user/orders`, {
+        headers: { authorization: petra.authorization, "if-none-match": tag },
+      })
+    const outdated: string[] = []
+    for (const number of numbers.slice(0, 40)) {
+      const order = await client.order.findUniqueOrThrow({ where: { number } })
+      const [response] = await Promise.all([
+        read(),
+        settleOne(client, order.id, { kind: "INVALID" }),
+      ])
+      const body = await response.text()
+      const again = await read(response.headers.get("etag") ?? "")
+      if (again.status === 304 && (await (await read()).text()) !== body) outdated.push(number)
+    }
+    expect(outdated).toEqual([])
+  })
+
+  it("takes several tags and any tag, and tells the formats of a long history apart", async () => {
+    const path = `${system.apiUrl}/api/user/balance`
+    const { authorization } = anna
+    const tag = (await fetch(path, { headers: { authorization } })).headers.get("etag") ?? ""
+    for (const condition of [`W/"another", ${tag}`, "*", tag.replace("W/", "")]) {
+      const headers = { authorization, "if-none-match": condition }
+      expect((await fetch(path, { headers })).status).toBe(304)
+    }
+    const olga = await system.register()
+    await earn(olga, 2_000)
+    await withdrawInBulk(system.database.client, olga.login, 1_500)
+    const history = `${system.apiUrl}/api/user/transactions`
+    const json = await fetch(history, { headers: { authorization: olga.authorization } })
+    expect(await json.json()).toHaveLength(1_501)
+    const headers = {
+      authorization: olga.authorization,
+      "if-none-match": json.headers.get("etag") ?? "",
+    }
+    expect((await fetch(history, { headers })).status).toBe(304)
+    const csv = await fetch(history, { headers: { ...headers, accept: "text/csv" } })
+    expect(csv.status).toBe(200)
+    expect((await csv.text()).split("\r\n")).toHaveLength(1_503)
+    const head = await fetch(history, {
+      method: "HEAD",
+      headers: { authorization: olga.authorization },
+    })
+    expect([head.status, head.headers.get("etag")]).toEqual([200, json.headers.get("etag")])
+  })
+
+  it("tells shared caches that an answer is one user's own", async () => {
+    const response = await anna.request("GET", "/api/user/balance")
+    expect(response.headers.get("cache-control")).toBe("private, no-cache")
   })
 
   it("ends the history of a busy account at exactly its balance", async () => {

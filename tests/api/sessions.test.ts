@@ -332,4 +332,18 @@ describe("sessions", () => {
       await expectProblem(await ask("PUT", "password", headers, body), 403, "cross_site")
     })
   })
+
+  it("end the tokens that an instance with a wrong clock gave out", async () => {
+    const clock = new URL("../harness/clock-an-hour-ahead.ts", import.meta.url)
+    const ahead = await system.addApi({ NODE_OPTIONS: `--import=${clock.href}` })
+    const apiUrl = ahead.details["url"]
+    const login = newLogin()
+    const credentials = { login, password: PASSWORD }
+    const registered = await ask("POST", "register", {}, credentials, apiUrl)
+    const loggedIn = await ask("POST", "login", {}, credentials, apiUrl)
+    const sessions = [sessionOf(login, registered), sessionOf(login, loggedIn)]
+    for (const session of sessions) await expectAlive(session)
+    await logOutEverywhere(await logIn(login))
+    for (const session of sessions) expect(await statusesOf(session)).toEqual([401, 401])
+  })
 })

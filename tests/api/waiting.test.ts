@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
@@ -76,6 +77,22 @@ describeOnBackends("waiting for the result", (backend) => {
     await system.simulator.know(number, 1)
     const response = await upload(number, "wait=3600")
     expect(response.headers.get("preference-applied")).toBe("wait=60")
+  })
+
+  it("lets one user wait a hundred times at once, and others all the same", async () => {
+    const number = newNumber()
+    await anna.upload(number)
+    const waiting = Array.from({ length: 100 }, () => get(number, "wait=4"))
+    await sleep(1_000)
+    const refused = await get(number, "wait=30")
+    expect(refused.headers.get("preference-applied")).toBeNull()
+    const boris = await system.register()
+    const known = newNumber()
+    await system.simulator.know(known, 1)
+    expect(await boris.uploadAndWait(known, 10)).toMatchObject({ status: "PROCESSED" })
+    for (const response of await Promise.all(waiting)) {
+      expect(response.headers.get("preference-applied")).toBe("wait=4")
+    }
   })
 
   it("ends every wait at a shutdown, with what is known", async () => {

@@ -41,6 +41,10 @@ class Description {
       return
     }
     const described = operation.responses[response.status] ?? complain("which is not described")
+    // The headers of other answers depend on the case.
+    const headers = [429, 503].includes(response.status) ? Object.keys(described.headers ?? {}) : []
+    const missing = headers.filter((name) => !response.headers.has(name))
+    if (missing.length > 0) complain(`without ${missing.join(", ")}`)
     if (body === "") {
       const isRight =
         described.content === undefined || BODY_OPTIONAL.includes(operation.operationId)

@@ -6,7 +6,6 @@ import { settleAccruals, type ScoringAnswer } from "@gofermart/shared/ledger/set
 import { newLogin, newNumber } from "./numbers.ts"
 
 export const LEASE_MS = 30_000
-export const UNFINISHED_MAX = 10_000
 const GRACE_MS = 86_400_000
 
 export function processed(hundredths: number): ScoringAnswer {
@@ -25,7 +24,7 @@ export async function recordOne(
   userId: bigint,
   number: OrderNumber = newNumber(),
 ): Promise<bigint> {
-  const [outcome] = await recordOrders(database, [{ userId, number }], LEASE_MS, UNFINISHED_MAX)
+  const [outcome] = await recordOrders(database, [{ userId, number }], LEASE_MS)
   if (outcome !== "accepted") throw new Error(`the order was ${outcome}`)
   const { id } = await database.order.findUniqueOrThrow({ where: { number } })
   return id

@@ -15,7 +15,13 @@ export interface OpenApi {
 
 export interface Operation {
   operationId: string
-  responses: Record<string, { description: string; content?: Record<string, MediaType> }>
+  responses: Record<string, Described>
+}
+
+interface Described {
+  description: string
+  headers?: Record<string, object>
+  content?: Record<string, MediaType>
 }
 
 interface MediaType {

@@ -7,7 +7,6 @@ import {
   createUser,
   createUserWithPoints,
   LEASE_MS,
-  UNFINISHED_MAX,
   recordOne,
   settleOne,
 } from "../harness/ledger.ts"
@@ -22,10 +21,8 @@ describe("recording orders", () => {
   })
   afterAll(() => test.drop())
 
-  const record = (
-    uploads: { userId: bigint; number: ReturnType<typeof newNumber> }[],
-    unfinishedMax = UNFINISHED_MAX,
-  ) => recordOrders(test.client, uploads, LEASE_MS, unfinishedMax)
+  const record = (uploads: { userId: bigint; number: ReturnType<typeof newNumber> }[]) =>
+    recordOrders(test.client, uploads, LEASE_MS)
 
   it("gives a new order an accrual in PROCESSING and a lease", async () => {
     const userId = await createUser(test.client)
@@ -132,30 +129,5 @@ describe("recording orders", () => {
     expect(await record([{ userId, number }])).toEqual(["already_uploaded"])
     const accrual = await test.client.accrual.findUniqueOrThrow({ where: { orderId } })
     expect(accrual.status).toBe("INVALID")
-  })
-
-  it("accepts no more of a user who has as many unfinished orders as they may", async () => {
-    const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
-    const [first, second, third] = newNumbers(3) as [never, never, never]
-    await recordOne(test.client, anna, first)
-    const secondId = await recordOne(test.client, anna, second)
-    const uploads = [first, third].map((number) => ({ userId: anna, number }))
-    const answers = await record([...uploads, { userId: boris, number: newNumber() }], 2)
-    expect(answers).toEqual(["already_uploaded", "too_many", "accepted"])
-    expect(await test.client.order.count({ where: { number: third } })).toBe(0)
-
-    await settleOne(test.client, secondId, { kind: "INVALID" })
-    expect(await record([{ userId: anna, number: third }], 2)).toEqual(["accepted"])
-  })
-
-  it("opens no order again of a user who has as many unfinished orders as they may", async () => {
-    const userId = await createUser(test.client)
-    const [unknown, waiting] = newNumbers(2) as [never, never]
-    const unknownId = await recordOne(test.client, userId, unknown)
-    await settleOne(test.client, unknownId, { kind: "NOT_REGISTERED" }, 0)
-    await settleOne(test.client, unknownId, { kind: "NOT_REGISTERED" }, 0)
-    await recordOne(test.client, userId, waiting)
-    expect(await record([{ userId, number: unknown }], 1)).toEqual(["too_many"])
-    expect(await record([{ userId, number: unknown }], 2)).toEqual(["accepted"])
   })
 })

@@ -10,7 +10,6 @@ import {
   createUser,
   createUserWithPoints,
   LEASE_MS,
-  UNFINISHED_MAX,
   processed,
   recordOne,
   settleOne,
@@ -134,7 +133,7 @@ describe("withdrawing", () => {
       const number = newNumber()
       const [paid, [recorded]] = await Promise.all([
         spend(payer, number, 100),
-        recordOrders(test.client, [{ userId: uploader, number }], LEASE_MS, UNFINISHED_MAX),
+        recordOrders(test.client, [{ userId: uploader, number }], LEASE_MS),
       ])
       const { userId: owner } = await test.client.order.findUniqueOrThrow({ where: { number } })
       const payerWon = owner === payer

@@ -20,13 +20,18 @@ CREATE UNIQUE INDEX "accruals_user_id_version_key" ON "accruals"("user_id", "ver
 -- Losing the counts in a crash costs nothing but the counts; not logging them makes them cheap.
 ALTER TABLE throttles SET UNLOGGED;
 
--- As before, and: an accrual carries its user's id, and a user may have only so many unfinished
--- orders. The limit is looked at once per call, so a user may pass it by the uploads that are under
--- way at once. It has a default for instances of the version before, which do not pass it.
---   too_many          the user has p_unfinished_max orders that are not settled
-DROP FUNCTION record_orders(bigint[], text[], bigint);
-CREATE FUNCTION record_orders(
-  p_user_ids bigint[], p_numbers text[], p_lease_ms bigint, p_unfinished_max int DEFAULT 10000)
+-- A call of the functions as they were, which waited for this migration, does not name the user.
+CREATE FUNCTION name_accruals_user() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT user_id INTO NEW.user_id FROM orders WHERE id = NEW.order_id;
+  RETURN NEW;
+END;
+$$;
+CREATE TRIGGER accruals_user_id BEFORE INSERT ON accruals
+  FOR EACH ROW WHEN (NEW.user_id IS NULL) EXECUTE FUNCTION name_accruals_user();
+
+-- As before, with the user's id on the accrual.
+CREATE OR REPLACE FUNCTION record_orders(p_user_ids bigint[], p_numbers text[], p_lease_ms bigint)
 RETURNS TABLE (outcome text)
 LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '1s'
@@ -36,25 +41,15 @@ SET enable_mergejoin = off
 AS $$
 DECLARE
   v_lease_end timestamptz := now() + p_lease_ms * interval '1 millisecond';
-  v_full_users bigint[];
   v_opened bigint[];
   v_owned bigint[];
   v_reopened bigint[];
 BEGIN
-  -- An order without a version is not settled; most users have next to none of these.
-  SELECT coalesce(array_agg(u.id), '{}') INTO v_full_users
-    FROM (SELECT DISTINCT unnest(p_user_ids)) AS u (id)
-   WHERE (SELECT count(*)
-            FROM (SELECT FROM accruals a
-                   WHERE a.user_id = u.id AND a.version IS NULL AND a.status = 'PROCESSING'
-                   LIMIT p_unfinished_max) unfinished) >= p_unfinished_max;
-
   WITH inserted AS (
     INSERT INTO orders (user_id, number, uploaded_at)
     SELECT DISTINCT ON (i.number COLLATE "C") i.user_id, i.number, clock_timestamp()
       FROM unnest(p_user_ids, p_numbers) WITH ORDINALITY AS i (user_id, number, position)
       JOIN users u ON u.id = i.user_id
-     WHERE i.user_id <> ALL (v_full_users)
      ORDER BY i.number COLLATE "C", i.position
         ON CONFLICT (number) DO NOTHING
     RETURNING id, user_id
@@ -67,8 +62,7 @@ BEGIN
   IF cardinality(v_opened) < cardinality(p_numbers) THEN
     SELECT coalesce(array_agg(o.id), '{}') INTO v_owned
       FROM unnest(p_user_ids, p_numbers) AS i (user_id, number)
-      JOIN orders o ON o.number = i.number AND o.user_id = i.user_id
-     WHERE i.user_id <> ALL (v_full_users);
+      JOIN orders o ON o.number = i.number AND o.user_id = i.user_id;
     PERFORM FROM accruals a
       WHERE a.order_id = ANY (v_owned)
         AND a.status IN ('NEW', 'UNREGISTERED')
@@ -96,11 +90,6 @@ BEGIN
              WHEN o.id = ANY (v_opened)
               AND i.position = min(i.position) OVER (PARTITION BY i.number, i.user_id)
                THEN 'accepted'
-             WHEN i.user_id = ANY (v_full_users)
-              AND (o.id IS NULL OR EXISTS (SELECT FROM accruals a
-                                            WHERE a.order_id = o.id
-                                              AND a.status IN ('NEW', 'UNREGISTERED')))
-               THEN 'too_many'
              ELSE 'already_uploaded'
            END
       FROM unnest(p_user_ids, p_numbers) WITH ORDINALITY AS i (user_id, number, position)

@@ -3,7 +3,6 @@ import { constants } from "node:zlib"
 import fastifyAccepts from "@fastify/accepts"
 import fastifyCompress from "@fastify/compress"
 import fastifyCookie from "@fastify/cookie"
-import fastifyEtag from "@fastify/etag"
 import fastifyHelmet from "@fastify/helmet"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { ORDER_NUMBER_LENGTH_MAX } from "@gofermart/shared/domain/order-number.ts"
@@ -23,20 +22,24 @@ import type { Config } from "./config.ts"
 import { eventRoute } from "./events/routes.ts"
 import { healthRoutes } from "./health/routes.ts"
 import { transactionRoute } from "./history/routes.ts"
+import { answerConditionally } from "./http/conditional.ts"
 import { describeApi } from "./http/description.ts"
 import { answerError, answerErrors, answerParserError } from "./http/errors.ts"
+import { takeJson } from "./http/json-body.ts"
 import { validation } from "./http/validation.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { Intake } from "./orders/intake.ts"
 import { OrderSchema } from "./orders/order-view.ts"
 import { orderListRoute, orderRoute, uploadRoute } from "./orders/routes.ts"
+import { UnfinishedOrders } from "./orders/unfinished.ts"
 import { Verdicts } from "./orders/verdicts.ts"
 
-/** Of a body as it is read, expanded; the longest one in the contract has a few hundred bytes. */
-const BODY_BYTES_MAX = 64 * 1024
+/** Of a body as it is read, expanded. */
+const BODY_BYTES_MAX = 262_144
 /** For a request to arrive in full, and for its answer. */
 const REQUEST_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 10_000
+const SLOW_CHECK_INTERVAL_MS = 1_000
 const HANDLER_TIMEOUT_MS = 30_000
 const REQUEST_ID_LENGTH_MAX = 64
 const IDLE_CLOSE_INTERVAL_MS = 100
@@ -66,7 +69,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // How often Node looks for requests that are too slow.
+      connectionsCheckingInterval: SLOW_CHECK_INTERVAL_MS,
+    },
     schemaController: validation,
     routerOptions: { maxParamLength: ORDER_NUMBER_LENGTH_MAX },
     trustProxy: config.trustedProxies.length > 0 && config.trustedProxies,
@@ -78,6 +85,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     clientErrorHandler: answerParserError,
   })
   answerErrors(app)
+  takeJson(app)
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id)
   })
@@ -107,9 +115,10 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const accounts = new Accounts(database)
   const authParts = { database, passwords, tokens, accounts, ...config }
   const enqueuer = new Enqueuer(queue, logger)
-  const intake = new Intake(database, enqueuer, config.leaseMs, config.unfinishedOrdersMax)
+  const intake = new Intake(database, enqueuer, config.leaseMs)
   const verdicts = new Verdicts(database, logger)
-  const orderParts = { database, intake, verdicts }
+  const unfinished = new UnfinishedOrders(database, config.unfinishedOrdersMax)
+  const orderParts = { database, intake, unfinished, verdicts, ...config }
   app.addHook("preClose", async () => verdicts.close())
   app.addHook("preClose", async () => closeWhatBecomesIdle(app))
   app.addHook("onClose", () => enqueuer.close())
@@ -121,13 +130,17 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
   await app.register(async (members) => {
     requireUser(members, tokens, accounts)
+    members.addHook("onRequest", async (_request, reply) => {
+      // A shared cache does not know that a cookie makes an answer one user's own.
+      reply.header("cache-control", "private, no-cache")
+    })
     sessionRoutes(members, authParts)
     await members.register(async (uploads) => uploadRoute(uploads, orderParts))
     members.removeContentTypeParser("text/plain")
     withdrawRoute(members, database, config.withdrawOwnedOnly)
     eventRoute(members, database, logger)
     await members.register(async (reads) => {
-      await reads.register(fastifyEtag, { weak: true })
+      await answerConditionally(reads)
       orderListRoute(reads, database)
       orderRoute(reads, orderParts)
       balanceRoute(reads, database)

@@ -492,9 +492,9 @@ export interface operations {
                     authorization?: string;
                     /** @description the token, for browsers; not for scripts */
                     "set-cookie"?: string;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -543,9 +543,9 @@ export interface operations {
                 headers: {
                     /** @description seconds until it may be tried again */
                     "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -619,9 +619,9 @@ export interface operations {
                     authorization?: string;
                     /** @description the token, for browsers; not for scripts */
                     "set-cookie"?: string;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -670,9 +670,9 @@ export interface operations {
                 headers: {
                     /** @description seconds until it may be tried again */
                     "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -832,9 +832,9 @@ export interface operations {
                     authorization?: string;
                     /** @description the token, for browsers; not for scripts */
                     "set-cookie"?: string;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -899,9 +899,9 @@ export interface operations {
                 headers: {
                     /** @description seconds until it may be tried again */
                     "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -966,7 +966,7 @@ export interface operations {
                 headers: {
                     /** @description the next page, if there is one: `<…>; rel="next"` */
                     link?: string;
-                    /** @description for `If-None-Match`: 304 while the list is the same */
+                    /** @description for `If-None-Match` */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -1160,9 +1160,9 @@ export interface operations {
                 headers: {
                     /** @description seconds until it may be tried again */
                     "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -1401,9 +1401,9 @@ export interface operations {
                 headers: {
                     /** @description seconds until it may be tried again */
                     "retry-after"?: number;
-                    /** @description the quota and its window in seconds */
+                    /** @description the quota, and its window in seconds */
                     "ratelimit-policy"?: string;
-                    /** @description what remains, and the seconds until it is renewed */
+                    /** @description what remains, and the seconds until there is more */
                     ratelimit?: string;
                     [name: string]: unknown;
                 };
@@ -1452,6 +1452,8 @@ export interface operations {
             header?: {
                 /** @description `wait=N`: answer when the order is final, or after N seconds (at most 60) */
                 prefer?: string;
+                /** @description an `ETag`: 304 while there is nothing new */
+                "if-none-match"?: string;
             };
             path: {
                 /** @example 79927398713 */
@@ -1466,11 +1468,20 @@ export interface operations {
                 headers: {
                     /** @description `wait=N`, when it was waited for */
                     "preference-applied"?: string;
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Order"];
                 };
+            };
+            /** @description it is as `If-None-Match` has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `malformed_request`: The request is not of the form this operation takes. */
             400: {
@@ -1648,7 +1659,7 @@ export interface operations {
                 headers: {
                     /** @description the next page, if there is one: `<…>; rel="next"` */
                     link?: string;
-                    /** @description for `If-None-Match`: 304 while the list is the same */
+                    /** @description for `If-None-Match` */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -1748,7 +1759,7 @@ export interface operations {
                 headers: {
                     /** @description the next page, if there is one: `<…>; rel="next"` */
                     link?: string;
-                    /** @description for `If-None-Match`: 304 while the list is the same */
+                    /** @description for `If-None-Match` */
                     etag?: string;
                     [name: string]: unknown;
                 };

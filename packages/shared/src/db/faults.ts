@@ -76,6 +76,11 @@ export function isDuplicate(error: unknown): boolean {
   return driverCause(error)?.originalCode === "23505"
 }
 
+/** Whether a foreign key refused the row: what it refers to is not there, or no longer. */
+export function isReferenceMissing(error: unknown): boolean {
+  return driverCause(error)?.originalCode === "23503"
+}
+
 function driverCause(error: unknown): DriverCause | undefined {
   const { meta } = (error ?? {}) as { meta?: { driverAdapterError?: { cause?: DriverCause } } }
   return meta?.driverAdapterError?.cause ?? ((error as Error | null)?.cause as DriverCause)

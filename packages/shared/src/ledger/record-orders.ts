@@ -7,32 +7,26 @@ export interface Upload {
   number: OrderNumber
 }
 
-/**
- * accepted: new, or open again. taken: another user's. too_many: the user has as many unfinished
- * orders as they may. See `record_orders` in the migrations.
- */
-export type RecordOutcome = "accepted" | "already_uploaded" | "taken" | "no_user" | "too_many"
+/** accepted: new, or open again. taken: another user's. See `record_orders` in the migrations. */
+export type RecordOutcome = "accepted" | "already_uploaded" | "taken" | "no_user"
 
 /**
  * Records uploaded orders, each with its accrual in PROCESSING, in one transaction; one outcome per
  * upload, in their order. The same number twice has one winner. What it returned is committed.
  *
- * `leaseMs`: how long requeue trusts that the orders' jobs are in the queue. `unfinishedMax`: how
- * many unfinished orders a user may have; uploads under way at the same time may pass it.
+ * `leaseMs`: how long requeue trusts that the orders' jobs are in the queue.
  */
 export async function recordOrders(
   database: Database,
   uploads: Upload[],
   leaseMs: number,
-  unfinishedMax: number,
 ): Promise<RecordOutcome[]> {
   const userIds = uploads.map(({ userId }) => userId)
   const numbers = uploads.map(({ number }) => number)
   const rows = await repeat(
     () => database.$queryRaw<{ outcome: RecordOutcome }[]>`
       SELECT outcome
-        FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint,
-                           ${unfinishedMax}::int)`,
+        FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint)`,
   )
   return rows.map(({ outcome }) => outcome)
 }

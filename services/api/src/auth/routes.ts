@@ -5,11 +5,10 @@ import { sendProblem } from "../http/problems.ts"
 import { problems } from "../http/responses.ts"
 import type { Accounts } from "./accounts.ts"
 import { CredentialsSchema, readCredentials } from "./credentials.ts"
-import { tellLimit } from "./limit-fields.ts"
 import { type LoginLimits, LoginThrottle } from "./login-throttle.ts"
 import { networkOf } from "./network.ts"
 import type { Passwords } from "./passwords.ts"
-import { Throttle } from "./throttle.ts"
+import { tellAttempts, Throttle } from "./throttle.ts"
 import { sendToken, TOKEN_ANSWER, TokenSchema } from "./token-answer.ts"
 import type { Tokens } from "./tokens.ts"
 import { createUser, findUser } from "./users.ts"
@@ -60,7 +59,7 @@ function registerRoute(instance: FastifyInstance, parts: AuthParts): void {
       register,
       (user) => user !== undefined,
     )
-    tellLimit(reply, attempt)
+    tellAttempts(reply, attempt)
     if (attempt.refused) return sendProblem(reply, "too_many_registrations")
     if (attempt.result === undefined) return sendProblem(reply, "login_taken")
     return sendToken(reply, tokens, attempt.result)
@@ -95,7 +94,7 @@ function loginRoute(instance: FastifyInstance, parts: AuthParts): void {
       const user = await findUser(database, login)
       return (await passwords.matches(password, user?.password)) ? user : undefined
     })
-    tellLimit(reply, attempt)
+    tellAttempts(reply, attempt)
     if (attempt.refused) return sendProblem(reply, "too_many_attempts")
     if (attempt.result === undefined) return sendProblem(reply, "wrong_credentials")
     return sendToken(reply, tokens, attempt.result)

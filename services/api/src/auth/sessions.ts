@@ -5,9 +5,9 @@ import { TOKEN_NEEDED } from "../http/description.ts"
 import { sendProblem } from "../http/problems.ts"
 import { nothing, problems } from "../http/responses.ts"
 import { passwordFault, PasswordSchema } from "./credentials.ts"
-import { tellLimit } from "./limit-fields.ts"
 import { LoginThrottle } from "./login-throttle.ts"
 import type { AuthParts } from "./routes.ts"
+import { tellAttempts } from "./throttle.ts"
 import { clearToken, sendToken, TOKEN_ANSWER, TokenSchema } from "./token-answer.ts"
 import { endTokens, replacePassword } from "./users.ts"
 
@@ -75,7 +75,7 @@ function passwordRoute(instance: FastifyInstance, parts: AuthParts): void {
       const to = await passwords.hash(replacement)
       return replacePassword(database, user.id, { from: user.password, to })
     })
-    tellLimit(reply, attempt)
+    tellAttempts(reply, attempt)
     if (attempt.refused) return sendProblem(reply, "too_many_attempts")
     if (attempt.result === undefined) return sendProblem(reply, "wrong_password")
     accounts.forget(user.id)

@@ -1,7 +1,9 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
+import type { FastifyReply } from "fastify"
 import { LRUCache } from "lru-cache"
 import pLimit, { type LimitFunction } from "p-limit"
 import { OverloadedError } from "../http/errors.ts"
+import { tellLimit } from "../http/limit-fields.ts"
 import { type Policy, Quota, type Standing, type Taken } from "./quota.ts"
 
 /** For how long a key without attempts is not asked about: another instance may give one back. */
@@ -14,6 +16,18 @@ const ATTEMPTS_WAITING_MAX = 1_000
 export type Attempt<Result> =
   | { refused: true; standing: Standing }
   | { refused: false; standing: Standing; result: Result }
+
+/** Tells the client how many attempts it has left, and when there are more. */
+export function tellAttempts(reply: FastifyReply, { refused, standing }: Attempt<unknown>): void {
+  const { policy, remaining, endsAtMs } = standing
+  tellLimit(reply, refused, {
+    name: policy.name,
+    max: policy.attemptsMax,
+    windowS: Math.ceil(policy.windowMs / 1_000),
+    remaining,
+    secondsLeft: Math.max(1, Math.ceil((endsAtMs - Date.now()) / 1_000)),
+  })
+}
 
 /** The attempts of one key on this instance. */
 interface Line {

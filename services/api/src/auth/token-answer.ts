@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify"
 import { Type } from "typebox"
+import { LIMIT_HEADERS } from "../http/limit-fields.ts"
 import { cookieName } from "./authenticate.ts"
 import type { Tokens } from "./tokens.ts"
 import type { DatedUser } from "./users.ts"
@@ -16,11 +17,6 @@ export const TokenSchema = Type.Object(
   },
 )
 
-const RATE_LIMIT = {
-  "ratelimit-policy": { type: "string", description: "the quota and its window in seconds" },
-  ratelimit: { type: "string", description: "what remains, and the seconds until it is renewed" },
-}
-
 /** Describes the answer with a token. */
 export const TOKEN_ANSWER = {
   description:
@@ -28,7 +24,7 @@ export const TOKEN_ANSWER = {
   headers: {
     authorization: { type: "string", description: "`Bearer` and the token" },
     "set-cookie": { type: "string", description: "the token, for browsers; not for scripts" },
-    ...RATE_LIMIT,
+    ...LIMIT_HEADERS,
   },
   content: { "application/json": { schema: { $ref: "Token#" } } },
 }

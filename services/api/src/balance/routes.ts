@@ -3,7 +3,7 @@ import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/poin
 import type { FastifyInstance } from "fastify"
 import { Type } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
-import { CONDITION } from "../http/list.ts"
+import { CONDITION, TAG_HEADER } from "../http/list.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, problems } from "../http/responses.ts"
 
@@ -24,7 +24,7 @@ const schema = {
   response: {
     200: {
       description: "the balance",
-      headers: { etag: { type: "string", description: "for `If-None-Match`" } },
+      headers: TAG_HEADER,
       content: { "application/json": { schema: { $ref: "Balance#" } } },
     },
     304: NOT_MODIFIED,

@@ -3,7 +3,7 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
 import type { FastifyInstance } from "fastify"
 import { Type, type Static } from "typebox"
-import { readVersion, parseVersion } from "../history/versions.ts"
+import { byVersion } from "../history/versions.ts"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import {
   CONDITION,
@@ -61,12 +61,9 @@ export function withdrawalListRoute(instance: FastifyInstance, database: Databas
 
 function withdrawalList(database: Database, userId: bigint): List<WithdrawalRow, bigint> {
   return {
+    ...byVersion(database, userId),
     read: (after, limit) => readWithdrawals(database, userId, after, limit),
-    keyOf: ({ version }) => version,
-    writeKey: String,
-    readKey: parseVersion,
     show: ({ order, value, createdAt }) => showWithdrawal(order.number, value, createdAt),
-    readTag: async () => String(await readVersion(database, userId)),
   }
 }
 

@@ -9,8 +9,10 @@ const END_TIMEOUT_MS = 1_000
  * Aborts when the stream that answers this request is over: its reader is gone or takes nothing,
  * its token has expired, or the server closes. A reader that does not even take the end is cut off.
  */
-export function whenEnded(reply: FastifyReply, expiresAt: Date, closing: AbortSignal): AbortSignal {
-  const { raw } = reply
+export function whenEnded(
+  { raw }: FastifyReply,
+  { expiresAt, closing, gone }: { expiresAt: Date; closing: AbortSignal; gone: AbortSignal },
+): AbortSignal {
   const over = new AbortController()
   const end = () => {
     over.abort()
@@ -19,11 +21,11 @@ export function whenEnded(reply: FastifyReply, expiresAt: Date, closing: AbortSi
   const expiry = setTimeout(end, expiresAt.getTime() - Date.now()).unref()
   closing.addEventListener("abort", end)
   raw.setTimeout(STALLED_TIMEOUT_MS, () => raw.destroy())
-  raw.once("close", () => {
+  gone.addEventListener("abort", () => {
     over.abort()
     clearTimeout(expiry)
     closing.removeEventListener("abort", end)
   })
-  if (closing.aborted) end()
+  if (closing.aborted || gone.aborted) end()
   return over.signal
 }

@@ -2,21 +2,25 @@ import { Readable } from "node:stream"
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
-import type { FastifyInstance } from "fastify"
+import type { FastifyInstance, FastifyReply } from "fastify"
 import { Type } from "typebox"
 import { parseVersion, readVersion } from "../history/versions.ts"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import { OverloadedError } from "../http/errors.ts"
+import { whenGone } from "../http/gone.ts"
+import { tellLimit } from "../http/limit-fields.ts"
 import { sendProblem } from "../http/problems.ts"
 import { problems } from "../http/responses.ts"
 import { Lookout } from "../watch/lookout.ts"
+import { Places } from "../watch/places.ts"
 import { AccountEventSchema } from "./account-event.ts"
 import { whenEnded } from "./ended.ts"
-import { OpenStreams } from "./open-streams.ts"
 import { type Account, streamText } from "./stream.ts"
 
 /** One query a second for the versions of everybody who follows their account. */
 const LOOK_INTERVAL_MS = 1_000
+const STREAMS_MAX = 10_000
+const STREAMS_PER_USER_MAX = 10
 const RETRY_STREAM_AFTER_S = 30
 /** The longest time that a timer holds, 24 days: a stream ends with its token. */
 const STREAM_TIMEOUT_MS = 2_147_483_647
@@ -54,7 +58,7 @@ export function eventRoute(instance: FastifyInstance, database: Database, logger
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const look = (userIds: bigint[]) => readAccounts(database, userIds)
   const accounts = new Lookout(look, LOOK_INTERVAL_MS, logger)
-  const openStreams = new OpenStreams()
+  const openStreams = new Places({ allMax: STREAMS_MAX, perUserMax: STREAMS_PER_USER_MAX })
   const closing = new AbortController()
   app.addHook("preClose", async () => closing.abort())
 
@@ -69,23 +73,29 @@ export function eventRoute(instance: FastifyInstance, database: Database, logger
     const { token } = request
     const room = openStreams.roomFor(token.userId)
     if (room === "full") throw new OverloadedError("too many streams are open")
-    if (room === "full_for_user") {
-      return sendProblem(reply.header("retry-after", RETRY_STREAM_AFTER_S), "too_many_streams")
-    }
-    reply.raw.once("close", openStreams.enter(token.userId))
+    if (room === "full_for_user") return refuseStream(reply)
+    const gone = whenGone(reply)
+    if (gone.aborted) return reply.hijack()
+    gone.addEventListener("abort", openStreams.take(token.userId))
 
     const version = await readVersion(database, token.userId)
     if (version === undefined) return sendProblem(reply, "unauthenticated")
     const seen = parseVersion(request.headers["last-event-id"] ?? "") ?? version
     const after = seen < version ? seen : version
-    const ended = whenEnded(reply, token.expiresAt, closing.signal)
-    const text = streamText({ database, accounts, token, after, ended })
+    const ended = whenEnded(reply, { expiresAt: token.expiresAt, closing: closing.signal, gone })
+    const text = streamText({ database, logger, accounts, token, after, version, ended })
     return reply
       .type("text/event-stream")
       .header("cache-control", "no-store")
       .header("x-accel-buffering", "no")
       .send(Readable.from(text, { objectMode: false, highWaterMark: BUFFER_BYTES_MAX }))
   })
+}
+
+function refuseStream(reply: FastifyReply): FastifyReply {
+  const limit = { name: "streams", max: STREAMS_PER_USER_MAX, remaining: 0 }
+  tellLimit(reply, true, { ...limit, secondsLeft: RETRY_STREAM_AFTER_S })
+  return sendProblem(reply, "too_many_streams")
 }
 
 async function readAccounts(database: Database, userIds: bigint[]): Promise<Map<bigint, Account>> {

@@ -1,6 +1,7 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
+import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import type { VerifiedToken } from "../auth/tokens.ts"
-import { readLinesAfter } from "../history/lines.ts"
+import { type Line, readLinesAfter } from "../history/lines.ts"
 import type { Lookout } from "../watch/lookout.ts"
 import { writeEvent } from "./account-event.ts"
 
@@ -18,10 +19,13 @@ export interface Account {
 
 export interface StreamParts {
   database: Database
+  logger: Logger
   accounts: Lookout<bigint, Account>
   token: VerifiedToken
   /** The version after which the client has seen nothing. */
   after: bigint
+  /** The account's present version. */
+  version: bigint
   /** Ends the stream: the client is gone, the token has expired, the server closes. */
   ended: AbortSignal
 }
@@ -34,22 +38,35 @@ export interface StreamParts {
  * slow reader holds its place in the history and nothing else.
  */
 export async function* streamText(parts: StreamParts): AsyncGenerator<string> {
-  const { database, accounts, token, ended } = parts
+  const { accounts, token, ended } = parts
   let position = parts.after
+  let known = parts.version
   // An id alone is no event; it tells a client where to resume before there was one.
   yield `retry: ${RECONNECT_MS}\nid: ${position}\n\n`
-  let known = position
   while (!ended.aborted) {
-    const lines = await readLinesAfter(database, token.userId, position, EVENTS_PER_READ_MAX)
-    if (lines.length > 0) yield lines.map(writeEvent).join("")
-    position = lines.at(-1)?.version ?? position
-    if (lines.length === EVENTS_PER_READ_MAX) continue
-    // A version may have no line: of an order that was given up on and uploaded again.
-    if (known > position) position = known
+    while (known > position) {
+      const lines = await readIfPossible(parts, position)
+      if (lines === undefined) break
+      if (lines.length > 0) yield lines.map(writeEvent).join("")
+      position = lines.at(-1)?.version ?? position
+      // A version may have no line: of an order that was given up on and uploaded again.
+      if (lines.length < EVENTS_PER_READ_MAX && known > position) position = known
+    }
     const news = await nextNews(accounts, token, position, ended)
     if (news === "ended") return
     if (news === "quiet") yield ": nothing new\n\n"
     else known = news
+  }
+}
+
+/** Undefined when the database cannot be read now: the next look tells of the same news. */
+async function readIfPossible(parts: StreamParts, position: bigint): Promise<Line[] | undefined> {
+  const { database, token, logger } = parts
+  try {
+    return await readLinesAfter(database, token.userId, position, EVENTS_PER_READ_MAX)
+  } catch (error) {
+    logger.warn({ err: error }, "could not read the events of an account")
+    return undefined
   }
 }
 

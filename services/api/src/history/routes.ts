@@ -15,7 +15,7 @@ import {
 import { csvFormat, JSON_FORMAT } from "../http/list-formats.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 import { type Line, readMovesBefore } from "./lines.ts"
-import { readVersion, parseVersion } from "./versions.ts"
+import { byVersion } from "./versions.ts"
 
 const TransactionSchema = Type.Object(
   {
@@ -87,12 +87,9 @@ export function transactionRoute(instance: FastifyInstance, database: Database):
 
 function transactions(database: Database, userId: bigint): List<Line, bigint> {
   return {
+    ...byVersion(database, userId),
     read: (after, limit) => readMovesBefore(database, userId, after, limit),
-    keyOf: ({ version }) => version,
-    writeKey: String,
-    readKey: parseVersion,
     show: showTransaction,
-    readTag: async () => String(await readVersion(database, userId)),
   }
 }
 

@@ -9,6 +9,16 @@ export async function readVersion(database: Database, userId: bigint): Promise<b
   return balance?.version
 }
 
+/** How the items of a list are found that come with the versions of an account. */
+export function byVersion(database: Database, userId: bigint) {
+  return {
+    keyOf: ({ version }: { version: bigint }) => version,
+    writeKey: String,
+    readKey: parseVersion,
+    readTag: async () => String(await readVersion(database, userId)),
+  }
+}
+
 /** Reads a version back from a cursor or an event's id; undefined when it is none. */
 export function parseVersion(text: string): bigint | undefined {
   return /^\d{1,18}$/.test(text) ? BigInt(text) : undefined

@@ -31,6 +31,8 @@ export function answerError(
   const code = problemCode(error)
   if (code === "internal") request.log.error({ err: error }, "a request failed")
   if (code === "unavailable") request.log.warn({ err: error }, "the database is not available")
+  // A client that is still sending would not see the answer on a connection that closes.
+  if (code === "body_too_large") reply.removeHeader("connection")
   const detail = code === "malformed_request" ? sayWhat(error) : undefined
   return sendProblem(reply, code, detail)
 }

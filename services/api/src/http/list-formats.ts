@@ -2,6 +2,7 @@ import { stringify } from "csv-stringify/sync"
 
 /** How a list is written: begin, items in one piece or in several with separators, end. */
 export interface Format {
+  name: string
   type: string
   begin: string
   separator: string
@@ -10,6 +11,7 @@ export interface Format {
 }
 
 export const JSON_FORMAT: Format = {
+  name: "json",
   type: "application/json; charset=utf-8",
   begin: "[",
   separator: ",",
@@ -26,6 +28,7 @@ export function csvFormat(columns: string[]): Format {
       record_delimiter: "windows",
     })
   return {
+    name: "csv",
     type: "text/csv; charset=utf-8; header=present",
     begin: write([columns]),
     separator: "",

@@ -37,10 +37,13 @@ export const CONDITION = {
   ),
 }
 
+/** What such a read comes with, as the description has it. */
+export const TAG_HEADER = { etag: { type: "string", description: "for `If-None-Match`" } }
+
 /** The headers of a list, as the description has them. */
 export const LIST_HEADERS = {
   link: { type: "string", description: 'the next page, if there is one: `<…>; rel="next"`' },
-  etag: { type: "string", description: "for `If-None-Match`: 304 while the list is the same" },
+  ...TAG_HEADER,
 }
 
 /** A list of a user's, newest first. `Key` is what an item is found by: the place of a cursor. */
@@ -95,9 +98,10 @@ async function sendWhole<Item, Key>(
   const first = await list.read(undefined, ITEMS_PER_READ_MAX)
   if (first.length === 0) return reply.code(204).send()
   if (first.length < ITEMS_PER_READ_MAX) return sendItems(reply, first.map(list.show), format)
-  // It is read before the rest of the list: a tag may be older than its list, never newer.
-  reply.header("etag", `W/"${await list.readTag()}"`)
-  return reply.type(format.type).send(Readable.from(pieces(first, list, format)))
+  // The list is read again after its tag: a tag may be older than its list, never newer.
+  reply.header("etag", `W/"${format.name}-${await list.readTag()}"`).type(format.type)
+  const isHead = reply.request.method === "HEAD"
+  return reply.send(Readable.from(isHead ? [] : pieces(list, format)))
 }
 
 function sendItems(reply: FastifyReply, items: Record<string, unknown>[], format: Format) {
@@ -105,13 +109,9 @@ function sendItems(reply: FastifyReply, items: Record<string, unknown>[], format
   return reply.type(format.type).serializer(String).send(text)
 }
 
-async function* pieces<Item, Key>(
-  first: Item[],
-  list: List<Item, Key>,
-  format: Format,
-): AsyncGenerator<string> {
+async function* pieces<Item, Key>(list: List<Item, Key>, format: Format): AsyncGenerator<string> {
   yield format.begin
-  let items = first
+  let items = await list.read(undefined, ITEMS_PER_READ_MAX)
   let separator = ""
   while (items.length > 0) {
     yield separator + format.write(items.map(list.show))

@@ -1,4 +1,5 @@
 import { Type } from "typebox"
+import { LIMIT_HEADERS } from "./limit-fields.ts"
 import { PROBLEM_TYPE, type ProblemCode, problemOf } from "./problems.ts"
 
 export const ProblemSchema = Type.Object(
@@ -28,10 +29,6 @@ const OF_EVERY_OPERATION: ProblemCode[] = [
 const RETRY_AFTER = {
   "retry-after": { type: "integer", description: "seconds until it may be tried again" },
 }
-const RATE_LIMIT = {
-  "ratelimit-policy": { type: "string", description: "the quota and its window in seconds" },
-  ratelimit: { type: "string", description: "what remains, and the seconds until it is renewed" },
-}
 
 /** Describes the refusals of an operation, each with its status, code and an example. */
 export function problems(...codes: ProblemCode[]): Record<number, object> {
@@ -47,7 +44,7 @@ function describeRefusal(status: number, codes: ProblemCode[]) {
     description: codes.map((code) => `\`${code}\`: ${problemOf(code).sentence}`).join("\n\n"),
     headers: {
       ...(status === 429 || status === 503 ? RETRY_AFTER : {}),
-      ...(status === 429 ? RATE_LIMIT : {}),
+      ...(status === 429 ? LIMIT_HEADERS : {}),
     },
     content: {
       [PROBLEM_TYPE]: {

@@ -1,5 +1,5 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { databaseFault } from "@gofermart/shared/db/faults.ts"
+import { isReferenceMissing } from "@gofermart/shared/db/faults.ts"
 import {
   type RecordOutcome,
   recordOrders,
@@ -17,13 +17,10 @@ const UPLOADS_WAITING_MAX = 10_000
 export class Intake {
   readonly #batcher: Batcher<Upload, RecordOutcome>
 
-  /**
-   * `leaseMs`: how long requeue trusts that an accepted order's job is in the queue.
-   * `unfinishedMax`: how many unfinished orders a user may have.
-   */
-  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number, unfinishedMax: number) {
+  /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
+  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
     const record = async (uploads: Upload[]) => {
-      const outcomes = await recordOrders(database, uploads, leaseMs, unfinishedMax)
+      const outcomes = await recordOrders(database, uploads, leaseMs)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
       if (accepted.length > 0) enqueuer.enqueue(accepted.map(({ number }) => number))
       return outcomes
@@ -40,8 +37,8 @@ export class Intake {
     try {
       return await this.#batcher.add(upload)
     } catch (error) {
-      // The only data this write depends on is the user, who may be deleted while it waits.
-      if (databaseFault(error) === "data") return "no_user"
+      // The only row this write depends on is the user's, who may be deleted while it waits.
+      if (isReferenceMissing(error)) return "no_user"
       throw error
     }
   }

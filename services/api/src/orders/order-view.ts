@@ -47,6 +47,17 @@ export function showOrder({ number, status, value, uploadedAt }: OrderRow): Orde
   }
 }
 
+/** Whether the user's upload of this number would open an order that is not open now. */
+export async function opens(database: Database, userId: bigint, number: string): Promise<boolean> {
+  const order = await database.order.findUnique({
+    where: { number },
+    select: { userId: true, accrual: { select: { status: true } } },
+  })
+  if (order === null) return true
+  const status = order.accrual?.status
+  return order.userId === userId && (status === "NEW" || status === "UNREGISTERED")
+}
+
 /** One order of a user's; undefined when they have not uploaded it. */
 export async function readOrder(
   database: Database,

@@ -7,26 +7,32 @@ import { TOKEN_NEEDED } from "../http/description.ts"
 import {
   CONDITION,
   LIST_HEADERS,
+  TAG_HEADER,
   LIST_TIMEOUT_MS,
   PageQuerySchema,
   sendList,
 } from "../http/list.ts"
 import { PREFER_HEADER, PREFERENCE_APPLIED, preferredWaitS } from "../http/prefer.ts"
+import { whenGone } from "../http/gone.ts"
+import { tellLimit } from "../http/limit-fields.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 import type { Intake } from "./intake.ts"
 import { orderList } from "./order-list.ts"
-import { OrderRef, type OrderView, readOrder, showOrder } from "./order-view.ts"
+import { OrderRef, type OrderView, opens, readOrder, showOrder } from "./order-view.ts"
+import type { UnfinishedOrders } from "./unfinished.ts"
 import type { Verdicts } from "./verdicts.ts"
 
 /** Longer than anybody may wait for a result. */
 const WAITING_TIMEOUT_MS = 90_000
-/** When one of a user's orders is likely to be final. */
+/** By then some of a user's many orders are likely to be final. */
 const RETRY_UPLOAD_AFTER_S = 60
 
 export interface OrderParts {
   database: Database
   intake: Intake
+  unfinished: UnfinishedOrders
+  unfinishedOrdersMax: number
   verdicts: Verdicts
 }
 
@@ -73,21 +79,32 @@ export function uploadRoute(instance: FastifyInstance, parts: OrderParts): void 
     }
     const number = parseOrderNumber(request.body)
     if (number === undefined) return sendProblem(reply, "invalid_order_number")
-    const outcome = await parts.intake.record({ userId: request.userId, number })
+    const { userId } = request
+    if (
+      !(await parts.unfinished.hasRoom(userId)) &&
+      (await opens(parts.database, userId, number))
+    ) {
+      return refuseMore(reply, parts.unfinishedOrdersMax)
+    }
+    const outcome = await parts.intake.record({ userId, number })
     switch (outcome) {
       case "accepted":
+        await parts.unfinished.add(userId)
         return sendUploaded(reply.code(202), parts, number)
       case "already_uploaded":
         return sendUploaded(reply.code(200), parts, number)
       case "taken":
         return sendProblem(reply, "order_taken")
-      case "too_many":
-        reply.header("retry-after", RETRY_UPLOAD_AFTER_S)
-        return sendProblem(reply, "too_many_unfinished_orders")
       case "no_user":
         return sendProblem(reply, "unauthenticated")
     }
   })
+}
+
+function refuseMore(reply: FastifyReply, max: number): FastifyReply {
+  const secondsLeft = RETRY_UPLOAD_AFTER_S
+  tellLimit(reply, true, { name: "unfinished-orders", max, remaining: 0, secondsLeft })
+  return sendProblem(reply, "too_many_unfinished_orders")
 }
 
 /** The order is recorded: whatever happens while it is waited for does not take that back. */
@@ -113,10 +130,11 @@ const orderSchema = {
   description: "With `Prefer: wait=N` it answers when the order is final, or after N seconds.",
   tags: ["orders"],
   security: TOKEN_NEEDED,
-  headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER) }),
+  headers: Type.Object({ prefer: Type.Optional(PREFER_HEADER), ...CONDITION }),
   params: Type.Object({ number: Type.String({ examples: ["79927398713"] }) }),
   response: {
-    200: anOrder("the order"),
+    200: { ...anOrder("the order"), headers: { ...PREFERENCE_APPLIED, ...TAG_HEADER } },
+    304: NOT_MODIFIED,
     ...problems("unauthenticated", "order_not_found"),
   },
 }
@@ -125,7 +143,8 @@ export function orderRoute(instance: FastifyInstance, parts: OrderParts): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema: orderSchema, handlerTimeout: WAITING_TIMEOUT_MS }
   app.get("/api/user/orders/:number", options, async (request, reply) => {
-    const { number } = request.params
+    const number = parseOrderNumber(request.params.number)
+    if (number === undefined) return sendProblem(reply, "order_not_found")
     const shown = await readWhenFinal(reply, parts, number, preferredWaitS(request.headers.prefer))
     return shown === undefined ? sendProblem(reply, "order_not_found") : reply.send(shown)
   })
@@ -142,17 +161,12 @@ async function readWhenFinal(
   const order = await readOrder(database, userId, number)
   if (order === undefined || waitS === undefined) return order && showOrder(order)
   const isFinal = order.status !== "PROCESSING"
-  const waited = isFinal || (await verdicts.wait(number, waitS * 1_000, whenGone(reply)))
+  const waited =
+    isFinal ||
+    (await verdicts.wait({ userId, number, waitMs: waitS * 1_000, gone: whenGone(reply) }))
   if (waited) reply.header("preference-applied", `wait=${waitS}`)
   const now = isFinal || !waited ? order : await readOrder(database, userId, number)
   return now && showOrder(now)
-}
-
-/** Aborts when the client has hung up. */
-function whenGone(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  reply.raw.once("close", () => gone.abort())
-  return gone.signal
 }
 
 const listSchema = {

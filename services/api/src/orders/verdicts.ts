@@ -1,16 +1,25 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Lookout } from "../watch/lookout.ts"
+import { Places } from "../watch/places.ts"
 
 const LOOK_INTERVAL_MS = 100
 /** Requests that wait at the same time; one more is answered at once. */
 const WAITING_MAX = 2_000
+const WAITING_PER_USER_MAX = 100
+
+interface Wait {
+  userId: bigint
+  number: string
+  waitMs: number
+  gone: AbortSignal
+}
 
 /** Lets requests wait until an order is final. */
 export class Verdicts {
   readonly #lookout: Lookout<string, true>
+  readonly #places = new Places({ allMax: WAITING_MAX, perUserMax: WAITING_PER_USER_MAX })
   readonly #closing = new AbortController()
-  #waiting = 0
 
   constructor(database: Database, logger: Logger) {
     this.#lookout = new Lookout((numbers) => readFinal(database, numbers), LOOK_INTERVAL_MS, logger)
@@ -20,9 +29,9 @@ export class Verdicts {
    * Resolves with true as soon as the order is final, after `waitMs`, when `gone` aborts, or when
    * the server closes; at once with false when too many wait already.
    */
-  async wait(number: string, waitMs: number, gone: AbortSignal): Promise<boolean> {
-    if (this.#waiting >= WAITING_MAX) return false
-    this.#waiting += 1
+  async wait({ userId, number, waitMs, gone }: Wait): Promise<boolean> {
+    if (this.#places.roomFor(userId) !== "yes") return false
+    const leave = this.#places.take(userId)
     const done = Promise.withResolvers<void>()
     const end = () => done.resolve()
     const timer = setTimeout(end, waitMs)
@@ -34,7 +43,7 @@ export class Verdicts {
     ended.removeEventListener("abort", end)
     stopWatching()
     clearTimeout(timer)
-    this.#waiting -= 1
+    leave()
     return true
   }
 

@@ -14,6 +14,7 @@ export class Lookout<Key, Found> {
   readonly #logger: Logger
   readonly #watchers = new Map<Key, Set<(found: Found | undefined) => void>>()
   #looking = false
+  #failing = false
 
   /** `look` reads what there is of the keys; between two looks pass `intervalMs`. */
   constructor(look: (keys: Key[]) => Promise<Map<Key, Found>>, intervalMs: number, logger: Logger) {
@@ -45,12 +46,14 @@ export class Lookout<Key, Found> {
   async #lookOnce(): Promise<void> {
     try {
       const found = await this.#look([...this.#watchers.keys()])
+      this.#failing = false
       for (const [key, watchers] of this.#watchers) {
         for (const onLook of watchers) onLook(found.get(key))
       }
     } catch (error) {
       // Whoever waits goes on waiting: the next look may see more.
-      this.#logger.warn({ err: error }, "could not look at what is waited for")
+      if (!this.#failing) this.#logger.warn({ err: error }, "cannot look at what is waited for")
+      this.#failing = true
     }
   }
 }
