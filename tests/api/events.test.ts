@@ -87,6 +87,14 @@ describe("live events", () => {
     expect((await rest.until(2)).map(({ id }) => id)).toEqual(["3", "4"])
   })
 
+  it("tells a client where it is before there was an event", async () => {
+    await register()
+    for (let i = 0; i < 3; i++) await settle(anna, newNumber(), 100)
+    const { body } = await anna.request("GET", "/api/user/events")
+    const { value } = (await body?.getReader().read()) ?? {}
+    expect(Buffer.from(value ?? []).toString()).toBe("retry: 2000\nid: 3\n\n")
+  })
+
   it("gives a long history in full and begins at the present for an id from the future", async () => {
     await register()
     await settle(anna, newNumber(), 1_000_00)
