@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type EmbeddedPostgres, startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
+import { migrate } from "@gofermart/shared/db/migrate.ts"
 import { Client } from "pg"
 import { inject } from "vitest"
 import { eventually } from "./eventually.ts"
@@ -17,7 +22,25 @@ export interface TestDatabase {
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`
   await administer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`)
-  const url = databaseUrl(name)
+  const drop = () => administer(`DROP DATABASE ${name} WITH (FORCE)`)
+  return testDatabase(databaseUrl(name), drop)
+}
+
+/** Starts a PostgreSQL server of the test's own, for it to stop and crash, with a database in it. */
+export async function startOwnDatabase(): Promise<TestDatabase & { server: EmbeddedPostgres }> {
+  const folder = await mkdtemp(join(tmpdir(), "gofermart-server-"))
+  const server = await startPostgres(folder)
+  await server.createDatabase("gofermart")
+  const url = server.url("gofermart")
+  await migrate(url)
+  const database = testDatabase(url, async () => {
+    await server.stop("immediate")
+    await rm(folder, { recursive: true })
+  })
+  return { ...database, server }
+}
+
+function testDatabase(url: string, drop: () => Promise<void>): TestDatabase {
   const client = openDatabase(url, "tests", {
     connectionsMax: 60,
     connectTimeoutMs: 10_000,
@@ -37,7 +60,7 @@ export async function createDatabase(): Promise<TestDatabase> {
     },
     async drop() {
       await client.$disconnect()
-      await administer(`DROP DATABASE ${name} WITH (FORCE)`)
+      await drop()
     },
   }
 }

@@ -12,10 +12,14 @@ const CONNECT_DELAY_MS = 100
 
 export interface RedisServer {
   url: string
+  client: Redis
   flushAll(): Promise<void>
+  /** Stops the process without ending it (SIGSTOP), and lets it go on (SIGCONT). */
+  freeze(): void
+  thaw(): void
   /** Kills it, with everything in it. */
   kill(): Promise<void>
-  /** Starts it again, empty, on the same port. */
+  /** Starts it again on the same port, empty, or with what its data folder holds. */
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -29,8 +33,11 @@ export async function findRedisServer(): Promise<{ path: string } | { missing: s
   return { missing: "no redis-server or valkey-server on the PATH; apt-get install redis-server" }
 }
 
-/** Starts a Redis of the test's own on a free port, with nothing kept on disk. */
-export async function startRedis(path: string): Promise<RedisServer> {
+/**
+ * Starts a Redis of the test's own on a free port. With a folder it starts from the dump in there,
+ * which only the test's `SAVE` writes; otherwise nothing is kept on disk.
+ */
+export async function startRedis(path: string, dataFolder?: string): Promise<RedisServer> {
   const port = await freePort()
   const url = `redis://127.0.0.1:${port}`
   const client = new Redis(url, {
@@ -42,6 +49,7 @@ export async function startRedis(path: string): Promise<RedisServer> {
   let server: ChildProcess | undefined
   const start = async () => {
     const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""]
+    if (dataFolder !== undefined) options.push("--dir", dataFolder)
     server = spawn(path, options, { stdio: "ignore" })
     await client.ping()
   }
@@ -53,6 +61,9 @@ export async function startRedis(path: string): Promise<RedisServer> {
   await start()
   return {
     url,
+    client,
+    freeze: () => void server?.kill("SIGSTOP"),
+    thaw: () => void server?.kill("SIGCONT"),
     start,
     kill,
     async flushAll() {

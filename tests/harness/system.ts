@@ -18,6 +18,12 @@ export interface SystemOptions {
   /** A scoring system of the test's own; without it there is a simulator. */
   scoringUrl?: string
   env?: Record<string, string>
+  /** What only the one or the other is told. */
+  apiEnv?: Record<string, string>
+  workerEnv?: Record<string, string>
+  /** A database, or a Redis, that the test has made and interferes with; `close` ends it as well. */
+  database?: TestDatabase
+  redis?: RedisServer
 }
 
 export interface System {
@@ -31,7 +37,7 @@ export interface System {
   workers: Child[]
   /** Starts one more API instance, with settings of its own if need be. */
   addApi(settings?: Record<string, string>): Promise<Child>
-  addWorker(): Promise<Child>
+  addWorker(settings?: Record<string, string>): Promise<Child>
   register(): Promise<Customer>
   /** Everything the processes have logged so far. */
   logs(): Promise<string>
@@ -53,8 +59,8 @@ const FAST = {
 /** Starts the real processes on a database, a queue and a scoring system of the test's own. */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const logFolder = await mkdtemp(join(tmpdir(), "gofermart-logs-"))
-  const database = await createDatabase()
-  const redis = options.backend === "redis" ? await startRedis(redisPath()) : undefined
+  const database = options.database ?? (await createDatabase())
+  const redis = options.redis ?? (options.backend === "redis" ? await startOwnRedis() : undefined)
   const queueUrl = redis?.url ?? database.url
   const simulatorApp = buildSimulator({})
   const simulatorUrl = await simulatorApp.listen({ host: "127.0.0.1", port: 0 })
@@ -71,7 +77,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const start = (entry: "api" | "worker", settings: Record<string, string> = {}) => {
     const logFile = join(logFolder, `${entry}-${logFiles.length}.log`)
     logFiles.push(logFile)
-    return startChild(entry, { ...env, ...settings }, logFile)
+    const own = entry === "api" ? options.apiEnv : options.workerEnv
+    return startChild(entry, { ...env, ...own, ...settings }, logFile)
   }
 
   const api = await start("api")
@@ -82,8 +89,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     return another
   }
   const workers: Child[] = []
-  const addWorker = async () => {
-    const worker = await start("worker")
+  const addWorker = async (settings?: Record<string, string>) => {
+    const worker = await start("worker", settings)
     workers.push(worker)
     return worker
   }
@@ -117,8 +124,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-function redisPath(): string {
+/** Starts a Redis of the test's own, on a data folder of the test's own if need be. */
+export function startOwnRedis(dataFolder?: string): Promise<RedisServer> {
   const server = inject("redisServer")
   if ("missing" in server) throw new Error(server.missing)
-  return server.path
+  return startRedis(server.path, dataFolder)
 }

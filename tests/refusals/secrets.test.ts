@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber } from "../harness/numbers.ts"
 import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
-import { type DatabaseCable, layCable } from "../harness/database-cable.ts"
+import { type Cable, layCable } from "../harness/cable.ts"
 import { type HeaderFields, sendCredentials, sendJson } from "./requests.ts"
 import { expectRefused, expectStatus, note, printTable } from "./table.ts"
 
@@ -16,7 +16,7 @@ const newSecret = (what: string) => `${what}-${randomBytes(12).toString("hex")}`
 
 describe("when the database is away, and in the logs", () => {
   let system: System
-  let cable: DatabaseCable
+  let cable: Cable
   let apiUrl: string
   let operatorsUrl: string
   const databasePassword = newSecret("database")

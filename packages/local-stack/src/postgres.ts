@@ -19,6 +19,8 @@ export interface EmbeddedPostgres {
   url(database: string): string
   /** Creates a database; does nothing when it is there. */
   createDatabase(name: string): Promise<void>
+  /** Starts it again, on the same port. */
+  start(): Promise<void>
   /** Stops it: `fast` disconnects everybody and flushes; `immediate` is a crash. */
   stop(mode?: "fast" | "immediate"): Promise<void>
 }
@@ -68,6 +70,7 @@ export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
     `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
   return {
     url,
+    start,
     stop,
     async createDatabase(name) {
       const client = new Client({ connectionString: url("postgres") })
