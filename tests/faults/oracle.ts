@@ -20,7 +20,7 @@ export async function expectSound(
   traffic: Traffic,
   settledWithinMs: number,
 ): Promise<void> {
-  const { client, expectNoneInTransaction } = system.database
+  const { client } = system.database
   const unexpected = [...traffic.answers.keys()].filter(
     (answer) => ![...EXPECTED, ...WHILE_AWAY].includes(answer),
   )
@@ -33,5 +33,5 @@ export async function expectSound(
   )
   const comparison = await compare(client, traffic)
   expect(comparison).toEqual({ lost: [], twice: [], waiting: [], unexplained: [] })
-  await expectNoneInTransaction()
+  await system.database.expectNoneInTransaction()
 }

@@ -26,9 +26,14 @@ export async function createDatabase(): Promise<TestDatabase> {
   return testDatabase(databaseUrl(name), drop)
 }
 
-/** Starts a PostgreSQL server of the test's own, for it to stop and crash, with a database in it. */
-export async function startOwnDatabase(): Promise<TestDatabase & { server: EmbeddedPostgres }> {
-  const folder = await mkdtemp(join(tmpdir(), "gofermart-server-"))
+/**
+ * Starts a PostgreSQL server of the test's own, for it to stop and crash, with a database in it.
+ * `parent`: the folder that its data folder is to be in.
+ */
+export async function startOwnDatabase(
+  parent = tmpdir(),
+): Promise<TestDatabase & { server: EmbeddedPostgres }> {
+  const folder = await mkdtemp(join(parent, "gofermart-server-"))
   const server = await startPostgres(folder)
   await server.createDatabase("gofermart")
   const url = server.url("gofermart")
