@@ -17,9 +17,13 @@ import { pollOrder } from "./settlement/poll-order.ts"
 const SETTLEMENTS_PER_BATCH_MAX = 256
 const BATCHES_IN_FLIGHT_MAX = 2
 
-/** A job whose worker died is taken over when its lock has run out and a check has seen it: ≤ 20 s. */
+/**
+ * A job whose worker died is taken over when its lock has run out and two checks have seen it, one
+ * that marks it and one that acts; a check that just misses its turn is left out: within half a
+ * minute.
+ */
 const LOCK_MS = 10_000
-const STALLED_CHECK_INTERVAL_MS = 10_000
+const STALLED_CHECK_INTERVAL_MS = 5_000
 /** Orders are idempotent to settle: a job may be recovered any number of times. */
 const RECOVERIES_MAX = 1_000_000_000
 /** How soon after an error of the backend the next command is tried. */
