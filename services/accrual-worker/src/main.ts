@@ -1,4 +1,5 @@
 import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { untilAnswers } from "@gofermart/shared/db/until-answers.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
@@ -19,6 +20,8 @@ const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
 })
 shutdown.onClose("database", () => database.$disconnect())
 
+// Before it takes a job, a worker is to know the fleet's pause.
+await untilAnswers(database, logger)
 const queue = await openAccrualQueue(config.queueUrl, logger)
 shutdown.onClose("queue", () => queue.close())
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
 import { constants } from "node:zlib"
 import fastifyAccepts from "@fastify/accepts"
 import fastifyCompress from "@fastify/compress"
@@ -43,6 +44,8 @@ const SLOW_CHECK_INTERVAL_MS = 1_000
 const HANDLER_TIMEOUT_MS = 30_000
 const REQUEST_ID_LENGTH_MAX = 64
 const IDLE_CLOSE_INTERVAL_MS = 100
+/** At a shutdown, in which clients learn from an answer that their connection ends. */
+const FAREWELL_MS = 500
 /** Smaller bodies grow when compressed. */
 const COMPRESSED_BYTES_MIN = 1_024
 const BROTLI_QUALITY = 4
@@ -120,6 +123,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const unfinished = new UnfinishedOrders(database, config.unfinishedOrdersMax)
   const orderParts = { database, intake, unfinished, verdicts, ...config }
   app.addHook("preClose", async () => verdicts.close())
+  sayFarewell(app)
   app.addHook("preClose", async () => closeWhatBecomesIdle(app))
   app.addHook("onClose", () => enqueuer.close())
 
@@ -149,6 +153,22 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+/**
+ * A server that closes drops idle connections, and with them a request that is just coming in on
+ * one: its client would see a reset. So for a while every answer says that it is the connection's
+ * last, also those that were under way before.
+ */
+function sayFarewell(app: FastifyInstance): void {
+  let isClosing = false
+  app.addHook("onSend", async (_request, reply) => {
+    if (isClosing) reply.header("connection", "close")
+  })
+  app.addHook("preClose", async () => {
+    isClosing = true
+    await sleep(FAREWELL_MS)
+  })
 }
 
 /**

@@ -1,4 +1,5 @@
 import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { untilAnswers } from "@gofermart/shared/db/until-answers.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
@@ -25,6 +26,7 @@ const app = await buildApp({ config, database, queue, logger })
 const url = await app.listen(config.address)
 shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
 
+await untilAnswers(database, logger)
 const openedQueue = await queue
 closeQueue = () => openedQueue.close()
 const operatorsApp = await buildOperatorsApp(openedQueue, config.operators)
