@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { freePort } from "@gofermart/local-stack/ports.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber } from "../harness/numbers.ts"
@@ -19,15 +20,14 @@ describe("when the database is away, and in the logs", () => {
   let cable: Cable
   let apiUrl: string
   let operatorsUrl: string
+  const role = `role_${randomBytes(6).toString("hex")}`
   const databasePassword = newSecret("database")
   const operatorsPassword = newSecret("operators")
   beforeAll(async () => {
     const env = { LOG_LEVEL: "trace", OPERATORS_PASSWORD: operatorsPassword }
     system = await startSystem({ backend: "postgresql", env })
-    const role = `role_${randomBytes(6).toString("hex")}`
-    await system.database.client.$executeRawUnsafe(
-      `CREATE ROLE ${role} SUPERUSER LOGIN PASSWORD '${databasePassword}'`,
-    )
+    await system.database.client.$executeRawUnsafe(`CREATE ROLE ${role} SUPERUSER LOGIN`)
+    await setPassword(databasePassword)
     const url = new URL(system.database.url)
     url.username = role
     url.password = databasePassword
@@ -42,6 +42,8 @@ describe("when the database is away, and in the logs", () => {
     await cable.close()
   })
 
+  const setPassword = (given: string) =>
+    system.database.client.$executeRawUnsafe(`ALTER ROLE ${role} PASSWORD '${given}'`)
   const register = async (login: string, password: string) => {
     const response = await sendCredentials(apiUrl, "register", login, password)
     expect(response.status).toBe(200)
@@ -139,8 +141,19 @@ describe("when the database is away, and in the logs", () => {
     await recovers()
     const wrong = new URL(cable.url)
     wrong.password = secret("a wrong database password")
-    const lost = await system.addApi({ DATABASE_URL: wrong.href })
-    await sendCredentials(lost.details["url"] ?? "", "login", login, password)
+    const address = `127.0.0.1:${await freePort()}`
+    const lost = system.addApi({ DATABASE_URL: wrong.href, RUN_ADDRESS: address })
+    await eventually("it listens", () =>
+      fetch(`http://${address}/healthz`).then(
+        () => true,
+        () => false,
+      ),
+    )
+    await sendCredentials(`http://${address}`, "login", login, password)
+    // It is ready only when its password is the right one.
+    await setPassword(decodeURIComponent(wrong.password))
+    await lost
+    await setPassword(databasePassword)
     for (const name of ["DATABASE_URL", "QUEUE_URL", "AUTH_KEYS", "RUN_ADDRESS"]) {
       const broken = `mysql://user:${secret(`a malformed ${name}`)}@host/name`
       await expect(system.addApi({ [name]: broken })).rejects.toThrow("ended with 78")
