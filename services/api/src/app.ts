@@ -12,6 +12,7 @@ import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify"
 import { Accounts } from "./auth/accounts.ts"
 import { requireUser } from "./auth/authenticate.ts"
+import { LoginThrottle } from "./auth/login-throttle.ts"
 import { Passwords } from "./auth/passwords.ts"
 import { authRoutes } from "./auth/routes.ts"
 import { sessionRoutes } from "./auth/sessions.ts"
@@ -116,7 +117,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const tokens = new Tokens(config.authKeys, config.tokenLifetimeMs)
   const passwords = new Passwords()
   const accounts = new Accounts(database)
-  const authParts = { database, passwords, tokens, accounts, ...config }
+  const loginThrottle = new LoginThrottle(database, config.throttling)
+  const authParts = { database, passwords, tokens, accounts, loginThrottle, ...config }
   const enqueuer = new Enqueuer(queue, logger)
   const intake = new Intake(database, enqueuer, config.leaseMs)
   const verdicts = new Verdicts(database, logger)

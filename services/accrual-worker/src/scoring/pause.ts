@@ -68,6 +68,9 @@ export class ScoringPause {
   }
 
   async #tellFleet(ms: number): Promise<void> {
+    // At once, because it holds all workers; and again when the row is written, because a worker
+    // that had not seen the row may have taken the queue's pause away.
+    const quick = this.#guardQueue()
     try {
       const [row] = await this.#database.$queryRaw<{ ms: number }[]>`
         INSERT INTO scoring_pause AS p (paused_until)
@@ -79,6 +82,7 @@ export class ScoringPause {
     } catch (error) {
       this.#logger.error({ err: error }, "the pause could not be written; the queue still gets it")
     }
+    await quick
     await this.#guardQueue()
   }
 

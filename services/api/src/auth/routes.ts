@@ -5,7 +5,7 @@ import { sendProblem } from "../http/problems.ts"
 import { problems } from "../http/responses.ts"
 import type { Accounts } from "./accounts.ts"
 import { CredentialsSchema, readCredentials } from "./credentials.ts"
-import { type LoginLimits, LoginThrottle } from "./login-throttle.ts"
+import type { LoginLimits, LoginThrottle } from "./login-throttle.ts"
 import { networkOf } from "./network.ts"
 import type { Passwords } from "./passwords.ts"
 import { tellAttempts, Throttle } from "./throttle.ts"
@@ -18,6 +18,7 @@ export interface AuthParts {
   passwords: Passwords
   tokens: Tokens
   accounts: Accounts
+  loginThrottle: LoginThrottle
   passwordLengthMin: number
   throttling: LoginLimits & { registrationsPerAddressMax: number }
 }
@@ -82,15 +83,14 @@ const loginSchema = {
 
 function loginRoute(instance: FastifyInstance, parts: AuthParts): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const { database, passwords, tokens } = parts
-  const throttle = new LoginThrottle(database, parts.throttling)
+  const { database, passwords, tokens, loginThrottle } = parts
 
   app.post("/api/user/login", { schema: loginSchema }, async (request, reply) => {
     // A password that could not be registered is a wrong one, not a malformed one.
     const credentials = readCredentials(request.body, 0)
     if (typeof credentials === "string") return sendProblem(reply, "malformed_request", credentials)
     const { login, password } = credentials
-    const attempt = await throttle.attempt(request.ip, login, async () => {
+    const attempt = await loginThrottle.attempt(request.ip, login, async () => {
       const user = await findUser(database, login)
       return (await passwords.matches(password, user?.password)) ? user : undefined
     })

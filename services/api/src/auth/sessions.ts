@@ -5,7 +5,6 @@ import { TOKEN_NEEDED } from "../http/description.ts"
 import { sendProblem } from "../http/problems.ts"
 import { nothing, problems } from "../http/responses.ts"
 import { passwordFault, PasswordSchema } from "./credentials.ts"
-import { LoginThrottle } from "./login-throttle.ts"
 import type { AuthParts } from "./routes.ts"
 import { tellAttempts } from "./throttle.ts"
 import { clearToken, sendToken, TOKEN_ANSWER, TokenSchema } from "./token-answer.ts"
@@ -61,8 +60,7 @@ const passwordSchema = {
 
 function passwordRoute(instance: FastifyInstance, parts: AuthParts): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const { database, passwords, tokens, accounts } = parts
-  const throttle = new LoginThrottle(database, parts.throttling)
+  const { database, passwords, tokens, accounts, loginThrottle } = parts
 
   app.put("/api/user/password", { schema: passwordSchema }, async (request, reply) => {
     const { password, new_password: replacement } = request.body
@@ -70,7 +68,7 @@ function passwordRoute(instance: FastifyInstance, parts: AuthParts): void {
     if (fault !== undefined) return sendProblem(reply, "malformed_request", fault)
     const user = await database.user.findUnique({ where: { id: request.userId } })
     if (user === null) return sendProblem(reply, "unauthenticated")
-    const attempt = await throttle.attempt(request.ip, user.login, async () => {
+    const attempt = await loginThrottle.attempt(request.ip, user.login, async () => {
       if (!(await passwords.matches(password, user.password))) return undefined
       const to = await passwords.hash(replacement)
       return replacePassword(database, user.id, { from: user.password, to })
