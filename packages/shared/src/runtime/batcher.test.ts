@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { Batcher, BatcherFullError, type BatcherLimits } from "./batcher.ts"
 
 class ItemFault extends Error {}
@@ -100,21 +100,49 @@ describe("under load", () => {
     expect(underWayMost).toBe(3)
   })
 
-  it("starts a further batch while one is under way, as long as it is allowed", async () => {
-    const { batcher, batches, sizes } = heldBatcher({ batchesInFlightMax: 2 })
+  it("starts a further batch at once when it is full, as long as it is allowed", async () => {
+    const { batcher, batches, sizes } = heldBatcher({ batchesInFlightMax: 2, itemsPerBatchMax: 2 })
     const results = [batcher.add(1)]
     await turn()
-    results.push(batcher.add(2), batcher.add(3))
+    results.push(batcher.add(2))
     await turn()
-    results.push(batcher.add(4))
+    expect(sizes()).toEqual([1])
+    results.push(batcher.add(3), batcher.add(4))
     await turn()
     expect(sizes()).toEqual([1, 2])
     batches[1]?.end()
     await turn()
-    expect(sizes()).toEqual([1, 2, 1])
+    expect(sizes()).toEqual([1, 2])
     batches[0]?.end()
+    await turn()
+    expect(sizes()).toEqual([1, 2, 1])
     batches[2]?.end()
     expect(await Promise.all(results)).toEqual([10, 20, 30, 40])
+  })
+
+  it("starts a further batch that is not full when the latest one is held up", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { batcher, batches, sizes } = heldBatcher({ batchesInFlightMax: 2 })
+    const results = [batcher.add(1)]
+    await turn()
+    results.push(batcher.add(2))
+    vi.advanceTimersByTime(49)
+    await turn()
+    expect(sizes()).toEqual([1])
+    vi.advanceTimersByTime(1)
+    expect(sizes()).toEqual([1, 1])
+    results.push(batcher.add(3))
+    vi.advanceTimersByTime(1_000)
+    await turn()
+    expect(sizes()).toEqual([1, 1])
+    batches[1]?.end()
+    await turn()
+    expect(sizes()).toEqual([1, 1, 1])
+    batches[0]?.end()
+    batches[2]?.end()
+    expect(await Promise.all(results)).toEqual([10, 20, 30])
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it("puts no more than itemsPerBatchMax into a batch, and takes them in their order", async () => {

@@ -14,6 +14,8 @@ export class BatcherFullError extends Error {
 
 /** Items of a failed batch that are run alone at the same time. */
 const ALONE_AT_ONCE_MAX = 4
+/** For how long a batch that is not full waits for the one under way. */
+const PATIENCE_MS = 50
 
 interface Waiting<Item, Result> {
   item: Item
@@ -25,8 +27,9 @@ interface Waiting<Item, Result> {
  * Turns concurrent single calls into few calls with many items.
  *
  * An idle batcher starts a batch at the end of the event loop's turn, with everything that came in
- * during it. While as many batches as allowed are under way, items wait and form the next one. So
- * there is no timer, no added latency when idle, and batches grow with the load.
+ * during it: there is no added latency when idle. While a batch is under way, items wait and form
+ * the next one, so batches grow with the load. A further one is begun at once only when it would be
+ * full, and otherwise when the latest seems to be held up: two small batches cost more than one.
  *
  * A batch is not shared fate: when one fails for a cause that lies in one item (`isItemFault`), each
  * of its items is run alone, and only the caller of the item at fault gets the error.
@@ -37,6 +40,7 @@ export class Batcher<Item, Result> {
   readonly #limits: BatcherLimits
   #waiting: Waiting<Item, Result>[] = []
   #inFlight = 0
+  #isHeldUp = false
   #startPlanned = false
 
   /** `run` takes a batch and resolves with one result per item, in the items' order. */
@@ -62,7 +66,7 @@ export class Batcher<Item, Result> {
   }
 
   #planStart(): void {
-    if (this.#startPlanned || this.#inFlight >= this.#limits.batchesInFlightMax) return
+    if (this.#startPlanned || !this.#mayStart()) return
     this.#startPlanned = true
     setImmediate(() => {
       this.#startPlanned = false
@@ -70,11 +74,23 @@ export class Batcher<Item, Result> {
     })
   }
 
+  #mayStart(): boolean {
+    if (this.#inFlight === 0) return true
+    if (this.#inFlight >= this.#limits.batchesInFlightMax) return false
+    return this.#isHeldUp || this.#waiting.length >= this.#limits.itemsPerBatchMax
+  }
+
   #start(): void {
-    while (this.#waiting.length > 0 && this.#inFlight < this.#limits.batchesInFlightMax) {
+    while (this.#waiting.length > 0 && this.#mayStart()) {
       const batch = this.#waiting.splice(0, this.#limits.itemsPerBatchMax)
       this.#inFlight += 1
+      this.#isHeldUp = false
+      const patience = setTimeout(() => {
+        this.#isHeldUp = true
+        this.#start()
+      }, PATIENCE_MS)
       void this.#settle(batch).then(() => {
+        clearTimeout(patience)
         this.#inFlight -= 1
         this.#start()
       })
