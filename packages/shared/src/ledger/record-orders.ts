@@ -23,10 +23,15 @@ export async function recordOrders(
 ): Promise<RecordOutcome[]> {
   const userIds = uploads.map(({ userId }) => userId)
   const numbers = uploads.map(({ number }) => number)
+  // Rows cost time on their way, so those that say what nearly all do stay behind.
   const rows = await repeat(
-    () => database.$queryRaw<{ outcome: RecordOutcome }[]>`
-      SELECT outcome
-        FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint)`,
+    () => database.$queryRaw<{ position: number; outcome: RecordOutcome }[]>`
+      SELECT position::int, outcome
+        FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint)
+             WITH ORDINALITY AS r (outcome, position)
+       WHERE outcome <> 'accepted'`,
   )
-  return rows.map(({ outcome }) => outcome)
+  const outcomes = uploads.map((): RecordOutcome => "accepted")
+  for (const { position, outcome } of rows) outcomes[position - 1] = outcome
+  return outcomes
 }

@@ -17,11 +17,13 @@ export interface AnsweredOrder {
 export interface Settlement {
   /** See `settle_accruals` in the migrations. */
   outcome: "settled" | "waiting" | "locked" | "already_settled" | "contradicted" | "not_awaited"
-  /** Since the upload was accepted; null when nobody uploaded the order. */
+  /** Since the upload was accepted; null when nobody uploaded the order, or it is settled now. */
   ageMs: number | null
-  /** Since the scoring system first answered that it does not know the order; null when it does. */
+  /** Since the scoring system first answered that it does not know the order; else null. */
   unknownMs: number | null
 }
+
+const SETTLED: Settlement = { outcome: "settled", ageMs: null, unknownMs: null }
 
 /**
  * Applies answers in one transaction; one result per answer, in their order. An accrual moves to its
@@ -41,21 +43,16 @@ export async function settleAccruals(
   const hundredths = answered.map(({ answer }) =>
     answer.kind === "PROCESSED" ? answer.points : null,
   )
+  // Rows cost time on their way, so those that say what nearly all do stay behind.
   const rows = await repeat(
-    () => database.$queryRaw<Row[]>`
-      SELECT outcome, age_ms, unknown_ms
+    () => database.$queryRaw<(Settlement & { position: number })[]>`
+      SELECT position::int, outcome, age_ms::float8 AS "ageMs", unknown_ms::float8 AS "unknownMs"
         FROM settle_accruals(${numbers}::text[], ${answers}::text[], ${hundredths}::bigint[],
-                             ${graceMs}::bigint)`,
+                             ${graceMs}::bigint)
+             WITH ORDINALITY AS s (outcome, age_ms, unknown_ms, position)
+       WHERE outcome <> 'settled'`,
   )
-  return rows.map(({ outcome, age_ms, unknown_ms }) => ({
-    outcome,
-    ageMs: age_ms === null ? null : Number(age_ms),
-    unknownMs: unknown_ms === null ? null : Number(unknown_ms),
-  }))
-}
-
-interface Row {
-  outcome: Settlement["outcome"]
-  age_ms: bigint | null
-  unknown_ms: bigint | null
+  const settlements = answered.map(() => SETTLED)
+  for (const { position, ...settlement } of rows) settlements[position - 1] = settlement
+  return settlements
 }
