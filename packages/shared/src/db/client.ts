@@ -1,7 +1,10 @@
 import { PrismaPg } from "@prisma/adapter-pg"
-import { PrismaClient } from "./generated/client.ts"
+import { Prisma, PrismaClient } from "./generated/client.ts"
 
 export type Database = PrismaClient
+
+/** Makes a part of a raw query, its values kept apart from its text. */
+export const sql = Prisma.sql
 
 export interface DatabaseLimits {
   connectionsMax: number
@@ -13,6 +16,9 @@ export interface DatabaseLimits {
 
 /** The waits of a service, whose callers give up before long. */
 export const SERVICE_TIMEOUTS = { connectTimeoutMs: 5_000, statementTimeoutMs: 10_000 }
+
+/** Different statements that a process has its connections keep prepared; further ones are not. */
+const STATEMENTS_PREPARED_MAX = 200
 
 /** The client gives the server this much longer than the server gives the statement. */
 const ANSWER_MARGIN_MS = 2_000
@@ -27,15 +33,34 @@ export function openDatabase(
   applicationName: string,
   limits: DatabaseLimits,
 ): Database {
-  const adapter = new PrismaPg({
-    connectionString: databaseUrl,
-    application_name: applicationName,
-    max: limits.connectionsMax,
-    connectionTimeoutMillis: limits.connectTimeoutMs,
-    statement_timeout: limits.statementTimeoutMs,
-    query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
-    idle_in_transaction_session_timeout: limits.statementTimeoutMs,
-    keepAlive: true,
-  })
+  const adapter = new PrismaPg(
+    {
+      connectionString: databaseUrl,
+      application_name: applicationName,
+      max: limits.connectionsMax,
+      connectionTimeoutMillis: limits.connectTimeoutMs,
+      statement_timeout: limits.statementTimeoutMs,
+      query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
+      idle_in_transaction_session_timeout: limits.statementTimeoutMs,
+      keepAlive: true,
+    },
+    { statementNameGenerator: statementNames() },
+  )
   return new PrismaClient({ adapter, errorFormat: "minimal" })
+}
+
+/**
+ * Names statements by their text: PostgreSQL parses and plans a named one once for a connection,
+ * which is most of the cost of a small one. An empty name is none.
+ */
+function statementNames(): (query: { sql: string }) => string {
+  const names = new Map<string, string>()
+  return ({ sql: text }) => {
+    const known = names.get(text)
+    if (known !== undefined) return known
+    if (names.size >= STATEMENTS_PREPARED_MAX) return ""
+    const name = `gofermart_${names.size + 1}`
+    names.set(text, name)
+    return name
+  }
 }
