@@ -4,6 +4,7 @@ import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
 /** Orders held for a queue that is slow or away; more are left to requeue. */
 const ORDERS_HELD_MAX = 20_000
+const ORDERS_PER_ADD_MAX = 1_000
 
 /** What a queue that is away has not taken by then is left to requeue. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -12,13 +13,14 @@ const CLOSE_TIMEOUT_MS = 2_000
  * Hands accepted orders to the workers without making anybody wait.
  *
  * The queue is a hint: the orders are committed, and what does not get there is put in by the
- * workers' requeue. So a queue that is down or silent neither fails nor delays an upload.
+ * workers' requeue. So a queue that is down or silent neither fails nor delays an upload. What comes
+ * in while jobs are being added is added after them, all at once.
  */
 export class Enqueuer {
   readonly #queue: Promise<AccrualQueue>
   readonly #logger: Logger
-  #held = 0
-  #underWay = new Set<Promise<void>>()
+  #held: string[] = []
+  #adding: Promise<void> | undefined
 
   constructor(queue: Promise<AccrualQueue>, logger: Logger) {
     this.#queue = queue
@@ -26,22 +28,22 @@ export class Enqueuer {
   }
 
   enqueue(numbers: string[]): void {
-    if (this.#held + numbers.length > ORDERS_HELD_MAX) {
+    if (this.#held.length + numbers.length > ORDERS_HELD_MAX) {
       this.#logger.warn({ orders: numbers.length }, "the queue is behind; requeue takes over")
       return
     }
-    this.#held += numbers.length
-    const adding = this.#add(numbers).finally(() => {
-      this.#held -= numbers.length
-      this.#underWay.delete(adding)
-    })
-    this.#underWay.add(adding)
+    this.#held.push(...numbers)
+    this.#adding ??= this.#addHeld()
   }
 
   /** Resolves when the queue has what it was given, or has had its time. */
   async close(): Promise<void> {
-    const timeout = sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })
-    await Promise.race([Promise.all(this.#underWay), timeout])
+    await Promise.race([this.#adding, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
+  }
+
+  async #addHeld(): Promise<void> {
+    while (this.#held.length > 0) await this.#add(this.#held.splice(0, ORDERS_PER_ADD_MAX))
+    this.#adding = undefined
   }
 
   async #add(numbers: string[]): Promise<void> {
