@@ -1,11 +1,12 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { pointsToNumber } from "@gofermart/shared/domain/points.ts"
 import type { FastifyInstance } from "fastify"
 import { Type } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import { CONDITION, TAG_HEADER } from "../http/list.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, problems } from "../http/responses.ts"
+import { Balances } from "./balances.ts"
 
 const BalanceSchema = Type.Object(
   {
@@ -34,15 +35,13 @@ const schema = {
 
 export function balanceRoute(app: FastifyInstance, database: Database): void {
   app.addSchema(BalanceSchema)
+  const balances = new Balances(database)
   app.get("/api/user/balance", { schema }, async (request, reply) => {
-    const balance = await database.userBalance.findUnique({
-      where: { userId: request.userId },
-      select: { accrual: true, withdrawal: true },
-    })
-    if (balance === null) return sendProblem(reply, "unauthenticated")
+    const balance = await balances.read(request.userId)
+    if (balance === undefined) return sendProblem(reply, "unauthenticated")
     return reply.send({
-      current: pointsToNumber(pointsFromDecimal(balance.accrual)),
-      withdrawn: pointsToNumber(pointsFromDecimal(balance.withdrawal)),
+      current: pointsToNumber(balance.current),
+      withdrawn: pointsToNumber(balance.withdrawn),
     })
   })
 }

@@ -1,4 +1,4 @@
-import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { NO_POINTS, pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
 import { Type, type Static } from "typebox"
 import { showWithdrawal, WithdrawalRef } from "../balance/withdrawal-list.ts"
 import type { Line } from "../history/lines.ts"
@@ -33,7 +33,8 @@ export function writeEvent(line: Line): string {
   const { version, number, status, uploadedAt, value, at } = line
   const balance = pointsToNumber(pointsFromDecimal(line.balanceAfter))
   if (status !== null && uploadedAt !== null) {
-    const order = showOrder({ number, status, value, uploadedAt })
+    const points = value === null ? NO_POINTS : pointsFromDecimal(value)
+    const order = showOrder({ number, status, points, uploadedAt })
     return write(version, "order", { order, balance })
   }
   if (value === null) throw new Error("a withdrawal has a value")

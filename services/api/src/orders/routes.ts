@@ -18,8 +18,8 @@ import { tellLimit } from "../http/limit-fields.ts"
 import { sendProblem } from "../http/problems.ts"
 import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
 import type { Intake } from "./intake.ts"
-import { orderList } from "./order-list.ts"
-import { OrderRef, type OrderView, opens, readOrder, showOrder } from "./order-view.ts"
+import { OrderLists } from "./order-list.ts"
+import { OrderRef, type OrderView, opens, readOrder, showRow } from "./order-view.ts"
 import type { UnfinishedOrders } from "./unfinished.ts"
 import type { Verdicts } from "./verdicts.ts"
 
@@ -159,14 +159,14 @@ async function readWhenFinal(
 ): Promise<OrderView | undefined> {
   const { userId } = reply.request
   const order = await readOrder(database, userId, number)
-  if (order === undefined || waitS === undefined) return order && showOrder(order)
+  if (order === undefined || waitS === undefined) return order && showRow(order)
   const isFinal = order.status !== "PROCESSING"
   const waited =
     isFinal ||
     (await verdicts.wait({ userId, number, waitMs: waitS * 1_000, gone: whenGone(reply) }))
   if (waited) reply.header("preference-applied", `wait=${waitS}`)
   const now = isFinal || !waited ? order : await readOrder(database, userId, number)
-  return now && showOrder(now)
+  return now && showRow(now)
 }
 
 const listSchema = {
@@ -191,8 +191,9 @@ const listSchema = {
 export function orderListRoute(instance: FastifyInstance, database: Database): void {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema: listSchema, handlerTimeout: LIST_TIMEOUT_MS }
+  const lists = new OrderLists(database)
   app.get("/api/user/orders", options, async (request, reply) => {
-    await sendList(request, reply, orderList(database, request.userId))
+    await sendList(request, reply, lists.of(request.userId))
     return reply
   })
 }

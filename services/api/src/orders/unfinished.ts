@@ -2,8 +2,12 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import { LRUCache } from "lru-cache"
 
-/** What other instances have accepted since is not counted. */
+/** What other instances have accepted since a count is not in it. */
 const COUNT_FRESH_MS = 10_000
+/** For a user who is far from the limit: a count reads each of their unfinished orders. */
+const FAR_COUNT_FRESH_MS = 60_000
+/** Far is below this part of the limit. */
+const FAR_FROM_MAX = 1 / 2
 /** A user who seems to have too many is counted again after this time: some may be final by now. */
 const RECOUNT_AFTER_MS = 2_000
 const USERS_COUNTED_MAX = 100_000
@@ -21,13 +25,13 @@ interface Count {
  *
  * It is asked before an order is recorded, and apart from that: the count of a user with very many
  * must not hold up the batch that others' orders are recorded in. So the limit is not exact: what is
- * under way, and what other instances accept in `COUNT_FRESH_MS`, may pass it.
+ * under way, and what other instances accept while a count is fresh, may pass it. A user who is far
+ * from it does not wait for a new count.
  */
 export class UnfinishedOrders {
   readonly #max: number
   readonly #counts = new LRUCache<bigint, Promise<Count>>({
     max: USERS_COUNTED_MAX,
-    ttl: COUNT_FRESH_MS,
   })
   readonly #counter: Batcher<bigint, Count>
 
@@ -44,15 +48,30 @@ export class UnfinishedOrders {
   /** Whether there is room for one more. Rejects with `BatcherFullError` under overload. */
   async hasRoom(userId: bigint): Promise<boolean> {
     const count = await (this.#counts.get(userId) ?? this.#count(userId))
-    if (count.orders < this.#max) return true
-    if (performance.now() - count.countedAtMs < RECOUNT_AFTER_MS) return false
-    return (await this.#count(userId)).orders < this.#max
+    const ageMs = performance.now() - count.countedAtMs
+    if (count.orders < this.#max * FAR_FROM_MAX) {
+      if (ageMs > FAR_COUNT_FRESH_MS) this.#renew(userId, count)
+      return true
+    }
+    const freshMs = count.orders < this.#max ? COUNT_FRESH_MS : RECOUNT_AFTER_MS
+    const fresh = ageMs > freshMs ? await this.#count(userId) : count
+    return fresh.orders < this.#max
   }
 
   /** Counts an order that was accepted. */
   async add(userId: bigint): Promise<void> {
     const count = await this.#counts.get(userId)
     if (count !== undefined) count.orders += 1
+  }
+
+  /** Counts again while the old count still serves. */
+  #renew(userId: bigint, old: Count): void {
+    old.countedAtMs = performance.now()
+    const renewed = this.#counter.add(userId)
+    renewed.then(
+      () => this.#counts.set(userId, renewed),
+      () => {},
+    )
   }
 
   #count(userId: bigint): Promise<Count> {
