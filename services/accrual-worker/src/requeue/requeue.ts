@@ -60,6 +60,7 @@ async function runRound(
  * lease in the same statement. Other workers skip the rows that one has locked.
  */
 async function claimOverdue(database: Database, lease: Lease): Promise<string[]> {
+  // The orders' ids come as an array: a join would be planned as a scan of the whole table.
   const rows = await database.$queryRaw<{ number: string }[]>`
     WITH overdue AS (
       SELECT order_id FROM accruals
@@ -73,9 +74,8 @@ async function claimOverdue(database: Database, lease: Lease): Promise<string[]>
              greatest((now() - o.uploaded_at) * ${LEASE_PER_AGE}::float8,
                       ${lease.minMs}::float8 * interval '1 millisecond'),
              ${lease.maxMs}::float8 * interval '1 millisecond')
-      FROM overdue v
-      JOIN orders o ON o.id = v.order_id
-     WHERE a.order_id = v.order_id
+      FROM orders o
+     WHERE a.order_id = ANY (ARRAY(SELECT order_id FROM overdue)) AND o.id = a.order_id
     RETURNING o.number`
   return rows.map(({ number }) => number)
 }
