@@ -8,7 +8,7 @@ import { buildSimulator } from "@gofermart/scoring-simulator/app.ts"
 import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
 import { migrate } from "@gofermart/shared/db/migrate.ts"
 import { type Cable, layCable } from "../harness/cable.ts"
-import { findRedisServer, type RedisServer, startRedis } from "../harness/redis.ts"
+import { findRedisServer, type RedisServer, startRedis } from "@gofermart/local-stack/redis.ts"
 import { SimulatorControl } from "../harness/simulator-control.ts"
 
 const APIS = 2

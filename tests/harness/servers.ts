@@ -8,7 +8,7 @@ import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import type { TestProject } from "vitest/node"
 import { findBrowser } from "./browser.ts"
 import { describeApi, type OpenApi } from "./openapi.ts"
-import { findRedisServer } from "./redis.ts"
+import { findRedisServer } from "@gofermart/local-stack/redis.ts"
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -7,7 +7,7 @@ import { buildSimulator } from "@gofermart/scoring-simulator/app.ts"
 import { inject } from "vitest"
 import { createDatabase, type TestDatabase } from "./database.ts"
 import { newLogin } from "./numbers.ts"
-import { type RedisServer, startRedis } from "./redis.ts"
+import { type RedisServer, startRedis } from "@gofermart/local-stack/redis.ts"
 import { SimulatorControl } from "./simulator-control.ts"
 
 export type Backend = "postgresql" | "redis"

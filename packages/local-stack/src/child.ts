@@ -25,20 +25,30 @@ export interface Child {
   stop(): Promise<number | null>
 }
 
-/**
- * Starts one of the system's processes from its sources and resolves when it serves. Its output goes
- * to `logFile`. It has nothing but `env` and the path: a setting meant for one is no other's.
- *
- * It is in a process group of its own, so that Ctrl-C reaches only its parent, which then stops
- * everything in order; when the parent is gone, it stops by itself.
- */
-export async function startChild(
+/** Starts one of the system's processes from its sources; see `startProgram`. */
+export function startChild(
   entry: keyof typeof ENTRIES,
   env: Record<string, string | undefined>,
   logFile: string,
 ): Promise<Child> {
+  return startProgram(ENTRIES[entry], env, logFile)
+}
+
+/**
+ * Starts a program of this repository, named by its path in it, and resolves when it has announced
+ * that it serves. Its output goes to `logFile`. It has nothing but `env` and the path: a setting
+ * meant for one is no other's.
+ *
+ * It is in a process group of its own, so that Ctrl-C reaches only its parent, which then stops
+ * everything in order; when the parent is gone, it stops by itself.
+ */
+export async function startProgram(
+  program: string,
+  env: Record<string, string | undefined>,
+  logFile: string,
+): Promise<Child> {
   const log = openSync(logFile, "w")
-  const child = spawn(process.execPath, [ENTRIES[entry]], {
+  const child = spawn(process.execPath, [program], {
     cwd: repository,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", log, log, "ipc"],
@@ -46,7 +56,7 @@ export async function startChild(
   })
   closeSync(log)
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve))
-  const details = await ready(child, exited, entry, logFile)
+  const details = await ready(child, exited, program, logFile)
   const stop = async () => {
     child.kill("SIGTERM")
     const killer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS)
@@ -66,7 +76,7 @@ export async function startChild(
 async function ready(
   child: ChildProcess,
   exited: Promise<number | null>,
-  entry: string,
+  program: string,
   logFile: string,
 ): Promise<Record<string, string>> {
   const said = new Promise<Record<string, string>>((resolve) => {
@@ -74,10 +84,10 @@ async function ready(
   })
   const timeout = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
-    timeout.reject(new Error(`${entry} was not ready in ${READY_TIMEOUT_MS} ms; see ${logFile}`))
+    timeout.reject(new Error(`${program} was not ready in ${READY_TIMEOUT_MS} ms; see ${logFile}`))
   }, READY_TIMEOUT_MS)
   const died = exited.then((code) => {
-    throw new Error(`${entry} ended with ${code ?? "a signal"} at its start; see ${logFile}`)
+    throw new Error(`${program} ended with ${code ?? "a signal"} at its start; see ${logFile}`)
   })
   try {
     return await Promise.race([said, timeout.promise, died])

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { promisify } from "node:util"
-import { freePort } from "@gofermart/local-stack/ports.ts"
+import { freePort } from "./ports.ts"
 import { Redis } from "ioredis"
 
 const run = promisify(execFile)
@@ -12,6 +12,8 @@ const CONNECT_DELAY_MS = 100
 
 export interface RedisServer {
   url: string
+  /** Of the process; another one after each start. */
+  pid(): number
   client: Redis
   flushAll(): Promise<void>
   /** Stops the process without ending it (SIGSTOP), and lets it go on (SIGCONT). */
@@ -24,7 +26,7 @@ export interface RedisServer {
   close(): Promise<void>
 }
 
-/** Finds a server that tests may start, kill and flush; a given one must not be treated so. */
+/** Finds a server that a caller may start, kill and flush; a given one must not be treated so. */
 export async function findRedisServer(): Promise<{ path: string } | { missing: string }> {
   for (const program of PROGRAMS) {
     const found = await run("sh", ["-c", `command -v ${program}`]).catch(() => undefined)
@@ -34,8 +36,8 @@ export async function findRedisServer(): Promise<{ path: string } | { missing: s
 }
 
 /**
- * Starts a Redis of the test's own on a free port. With a folder it starts from the dump in there,
- * which only the test's `SAVE` writes; otherwise nothing is kept on disk.
+ * Starts a Redis of the caller's own on a free port. With a folder it starts from the dump in there,
+ * which only the caller's `SAVE` writes; otherwise nothing is kept on disk.
  */
 export async function startRedis(path: string, dataFolder?: string): Promise<RedisServer> {
   const port = await freePort()
@@ -62,6 +64,7 @@ export async function startRedis(path: string, dataFolder?: string): Promise<Red
   return {
     url,
     client,
+    pid: () => server?.pid ?? 0,
     freeze: () => void server?.kill("SIGSTOP"),
     thaw: () => void server?.kill("SIGCONT"),
     start,

@@ -1,0 +1,73 @@
+import type { CpuClock } from "./cpu.ts"
+
+/** What a side did in one run. */
+export interface Done {
+  operations: number
+  seconds: number
+  p99Ms?: number
+}
+
+export interface Run extends Done {
+  /** CPU seconds by part. */
+  cpu: Record<string, number>
+}
+
+/** One of the things that are compared. */
+export interface Side {
+  name: string
+  /** The parts whose CPU time belongs to it. */
+  clocks: Record<string, CpuClock>
+  /** Whatever has to be there before a run and is not part of it. */
+  prepare?: () => Promise<unknown>
+  run: () => Promise<Done>
+}
+
+/**
+ * Runs the sides side by side: one run of each, so many times over, in alternating order, so that
+ * what changes on the machine meanwhile meets all of them. One round goes ahead and does not count.
+ */
+export async function alternate(
+  sides: Side[],
+  rounds: number,
+  report: (done: number, of: number, now: string) => void,
+): Promise<Map<string, Run[]>> {
+  const runs = new Map<string, Run[]>(sides.map(({ name }) => [name, []]))
+  for (let round = 0; round <= rounds; round++) {
+    const order = round % 2 === 0 ? sides : sides.toReversed()
+    for (const side of order) {
+      report(round, rounds + 1, side.name)
+      await side.prepare?.()
+      const before = read(side.clocks)
+      const done = await side.run()
+      const cpu = differences(read(side.clocks), before)
+      if (round > 0) runs.get(side.name)?.push({ ...done, cpu })
+    }
+  }
+  return runs
+}
+
+function read(clocks: Record<string, CpuClock>): Record<string, number> {
+  return Object.fromEntries(Object.entries(clocks).map(([part, clock]) => [part, clock()]))
+}
+
+function differences(after: Record<string, number>, before: Record<string, number>) {
+  return Object.fromEntries(
+    Object.entries(after).map(([part, seconds]) => [part, seconds - (before[part] ?? 0)]),
+  )
+}
+
+export function perSecond({ operations, seconds }: Done): number {
+  return operations / seconds
+}
+
+/** Of each round, the one side's figure to the other's; none when one of the sides did not run. */
+export function ratios(
+  runs: Map<string, Run[]>,
+  one: string,
+  other: string,
+  figure: (run: Run) => number,
+): number[] {
+  const others = runs.get(other)
+  if (others === undefined) return []
+  return (runs.get(one) ?? []).map((run, i) => figure(run) / figure(others[i] as Run))
+}

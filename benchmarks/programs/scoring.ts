@@ -1,0 +1,23 @@
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { announceReady } from "@gofermart/shared/runtime/shutdown.ts"
+
+/** A scoring system that costs as little as one can: every order earns 1 point, after DELAY_MS. */
+const delayMs = Number(process.env["DELAY_MS"])
+const headers = { "content-type": "application/json" }
+
+const server = createServer((request, response) => {
+  const number = request.url?.slice("/api/orders/".length) ?? ""
+  const answer = () => {
+    const body = `{"order":"${number}","status":"PROCESSED","accrual":1}`
+    response.writeHead(200, { ...headers, "content-length": body.length })
+    response.end(body)
+  }
+  if (delayMs > 0) setTimeout(answer, delayMs)
+  else answer()
+})
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo
+  announceReady({ url: `http://127.0.0.1:${port}` })
+})
+process.once("disconnect", () => process.exit())

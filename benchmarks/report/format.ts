@@ -1,0 +1,43 @@
+import { perSecond, type Run } from "../measure/rounds.ts"
+import { spread } from "../measure/statistics.ts"
+import type { Row } from "../scenarios/scenario.ts"
+
+/** Whether the median reaches the target; undefined where there is none. */
+export function isReached({ ratios, target }: Row): boolean | undefined {
+  if (target === undefined || ratios.length === 0) return undefined
+  const { median } = spread(ratios)
+  return "atLeast" in target ? median >= target.atLeast : median <= target.atMost
+}
+
+export function targetText({ target }: Row): string {
+  if (target === undefined) return "report"
+  return "atLeast" in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`
+}
+
+/** The median, with the quartiles of the paired ratios. */
+export function ratioText({ ratios }: Row): string {
+  if (ratios.length === 0) return "not measured"
+  const { median, low, high } = spread(ratios)
+  return `${median.toFixed(2)}  [${low.toFixed(2)}–${high.toFixed(2)}]`
+}
+
+/** The figures of one side: a rate, a latency where it has one, and CPU per operation by part. */
+export function sideText(runs: Run[]): string {
+  const rate = `${Math.round(spread(runs.map(perSecond)).median)}/s`
+  const p99s = runs.flatMap(({ p99Ms }) => (p99Ms === undefined ? [] : [p99Ms]))
+  const p99 = p99s.length === 0 ? [] : [`p99 ${spread(p99s).median.toFixed(1)} ms`]
+  const cpu = Object.entries(cpuPerOperationUs(runs)).map(([part, us]) => `${part} ${us} µs`)
+  return [rate, ...p99, ...cpu].join(", ")
+}
+
+/** CPU microseconds per operation, by part. */
+function cpuPerOperationUs(runs: Run[]): Record<string, number> {
+  const operations = runs.reduce((sum, run) => sum + run.operations, 0)
+  const parts = Object.keys(runs[0]?.cpu ?? {})
+  return Object.fromEntries(
+    parts.map((part) => {
+      const seconds = runs.reduce((sum, run) => sum + (run.cpu[part] ?? 0), 0)
+      return [part, Math.round((seconds / operations) * 1e6)]
+    }),
+  )
+}

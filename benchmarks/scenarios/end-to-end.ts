@@ -1,0 +1,74 @@
+import { untilAllFinal } from "../lab/backlog.ts"
+import { inTurn, makeCustomers } from "../lab/customers.ts"
+import type { Lab, Part, QueueServer } from "../lab/lab.ts"
+import { HttpLoad } from "../measure/http-load.ts"
+import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
+import { uploads } from "./intake.ts"
+import type { Scenario } from "./scenario.ts"
+
+const CONNECTIONS = 64
+const CUSTOMERS = 1_000
+/** Makes a run last about as long as it is to. */
+const ORDERS_PER_S = 1_500
+
+const REDIS = "queue on Redis"
+const POSTGRESQL = "queue in PostgreSQL"
+
+/** Row 8: from the first upload to the last settled order, on either queue. */
+export const endToEnd: Scenario = {
+  name: "end-to-end",
+  about: `uploads until all are settled, one API and one worker, ${CONNECTIONS} connections`,
+  isLong: false,
+  async measure(lab) {
+    const scoring = await lab.startScoring()
+    const sides = [
+      await systemSide(lab, scoring, REDIS, await lab.redis()),
+      await systemSide(lab, scoring, POSTGRESQL),
+    ]
+    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+    await lab.endScope()
+    const row = {
+      row: "8",
+      what: `orders uploaded and settled, ${REDIS}`,
+      to: POSTGRESQL,
+      ratios: ratios(runs, REDIS, POSTGRESQL, perSecond),
+      target: undefined,
+    }
+    return { rows: [row], runs }
+  },
+}
+
+/** The queue is in the database unless there is another place for it. */
+async function systemSide(
+  lab: Lab,
+  scoring: Part,
+  name: string,
+  queue?: QueueServer,
+): Promise<Side> {
+  const database = await lab.database()
+  const customers = await makeCustomers(database, CUSTOMERS)
+  const settings = { databaseUrl: database.url, queueUrl: queue?.url ?? database.url }
+  const api = await lab.startApi(settings)
+  const worker = await lab.startWorker({ ...settings, scoringUrl: scoring.url })
+  const load = new HttpLoad(api.url, CONNECTIONS)
+  lab.onClose(() => load.close())
+  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  return {
+    name,
+    clocks: {
+      api: api.clock,
+      worker: worker.clock,
+      PostgreSQL: lab.postgresClock,
+      ...(queue === undefined ? {} : { Redis: queue.clock }),
+      scoring: scoring.clock,
+      load: lab.loadClock,
+    },
+    run: async () => {
+      const begun = performance.now()
+      const orders = Math.round(ORDERS_PER_S * lab.extent.seconds)
+      const { operations } = await load.runCount(orders, next, 202)
+      await untilAllFinal(database)
+      return { operations, seconds: (performance.now() - begun) / 1_000 }
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import { endToEnd } from "./end-to-end.ts"
+import { intake } from "./intake.ts"
+import { largeTables } from "./large-tables.ts"
+import { loginFlood } from "./login-flood.ts"
+import { memory } from "./memory.ts"
+import { reads } from "./reads.ts"
+import { requeue } from "./requeue.ts"
+import type { Scenario } from "./scenario.ts"
+import { settlement } from "./settlement.ts"
+import { waitingOrders } from "./waiting-orders.ts"
+import { withdrawals } from "./withdrawals.ts"
+import { workers } from "./workers.ts"
+
+/** All there are, the ordinary ones first. */
+export const scenarios: Scenario[] = [
+  intake,
+  settlement,
+  reads,
+  withdrawals,
+  endToEnd,
+  workers,
+  loginFlood,
+  waitingOrders,
+  largeTables,
+  requeue,
+  memory,
+]

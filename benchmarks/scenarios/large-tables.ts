@@ -1,0 +1,126 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { loadSettled, loadWaiting, tidyUp, uploadsAnywhere } from "../lab/bulk-orders.ts"
+import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
+import type { BenchDatabase, Lab, Part, QueueServer } from "../lab/lab.ts"
+import { openLedger } from "../lab/orders.ts"
+import { deleteWaiting, makeOverdue, requeueAll } from "../lab/overdue.ts"
+import { HttpLoad } from "../measure/http-load.ts"
+import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
+import type { Outcome, Scenario } from "./scenario.ts"
+
+/** Settled orders in the tables. */
+const LARGE = 10_000_000
+const SMALL = 10_000
+const ORDERS_EACH = 50
+/** As many in both, so that the large tables are larger and nothing else. */
+const CUSTOMERS_ASKING = SMALL / ORDERS_EACH
+const WAITING = 5_000
+const CUSTOMERS_WAITING = 100
+const CONNECTIONS = 64
+const RATIO_MIN = 0.8
+
+/** Row 11: what the size of the tables costs. */
+export const largeTables: Scenario = {
+  name: "large-tables",
+  about: "the same operations on large tables and on small ones, queue on Redis",
+  isLong: true,
+  async measure(lab) {
+    const stages = [await makeStage(lab, LARGE), await makeStage(lab, SMALL)]
+    const outcome: Outcome = { rows: [], runs: new Map() }
+    for (const [operation, measured] of Object.entries(OPERATIONS)) {
+      const sides = stages.map((stage) => ({ name: nameOf(stage.size), ...measured(lab, stage) }))
+      const runs = await alternate(sides, lab.extent.rounds, (done, of, now) =>
+        lab.report(done, of, `${operation}, ${now}`),
+      )
+      outcome.rows.push({
+        row: `11, ${operation}`,
+        what: `${operation}, ${nameOf(LARGE)}`,
+        to: nameOf(SMALL),
+        ratios: ratios(runs, nameOf(LARGE), nameOf(SMALL), perSecond),
+        target: { atLeast: RATIO_MIN },
+      })
+      for (const [side, done] of runs) outcome.runs.set(`${operation}, ${side}`, done)
+    }
+    await lab.endScope()
+    return outcome
+  },
+}
+
+function nameOf(size: number): string {
+  return `${size.toLocaleString("en")} orders`
+}
+
+/** Tables of one size, and what works on them. */
+interface Stage {
+  size: number
+  tables: BenchDatabase
+  database: Database
+  redis: QueueServer
+  queue: AccrualQueue
+  api: Part
+  load: HttpLoad
+  asking: Customer[]
+}
+
+async function makeStage(lab: Lab, size: number): Promise<Stage> {
+  const tables = await lab.database()
+  const asking = await makeCustomers(tables, CUSTOMERS_ASKING)
+  await loadSettled(lab, tables, size / ORDERS_EACH, ORDERS_EACH)
+  await loadWaiting(lab, tables, await makeCustomers(tables, CUSTOMERS_WAITING), WAITING)
+  await tidyUp(tables)
+  const redis = await lab.redis()
+  const queue = await openAccrualQueue(redis.url, lab.logger)
+  lab.onClose(() => queue.close())
+  const api = await lab.startApi({ databaseUrl: tables.url, queueUrl: redis.url })
+  const load = new HttpLoad(api.url, CONNECTIONS)
+  lab.onClose(() => load.close())
+  return { size, tables, database: openLedger(tables, lab), redis, queue, api, load, asking }
+}
+
+type Measured = (lab: Lab, stage: Stage) => Omit<Side, "name">
+
+/** In this order: the uploads take the place of the orders that waited. */
+const OPERATIONS: Record<string, Measured> = {
+  list: reading("/api/user/orders"),
+  balance: reading("/api/user/balance"),
+  requeue: (lab, { tables, database, redis, queue }) => ({
+    clocks: { bench: lab.loadClock, PostgreSQL: lab.postgresClock, Redis: redis.clock },
+    prepare: async () => {
+      await redis.empty()
+      await makeOverdue(tables)
+    },
+    run: () => requeueAll(lab, { database, queue }, WAITING),
+  }),
+  intake: (lab, stage) => {
+    const next = uploadsAnywhere(nextHeaders(stage))
+    return {
+      clocks: { ...apiClocks(lab, stage), Redis: stage.redis.clock },
+      prepare: async () => {
+        await stage.redis.empty()
+        await deleteWaiting(stage.tables)
+      },
+      run: () => stage.load.run(lab.extent.seconds, next, 202),
+    }
+  },
+}
+
+function reading(path: string): Measured {
+  return (lab, stage) => {
+    const headers = nextHeaders(stage)
+    const next = () => ({ method: "GET" as const, path, headers: headers() })
+    return {
+      clocks: apiClocks(lab, stage),
+      run: () => stage.load.run(lab.extent.seconds, next, 200),
+    }
+  }
+}
+
+function nextHeaders({ asking }: Stage): () => Record<string, string> {
+  return inTurn(asking.map(({ headers }) => headers))
+}
+
+function apiClocks(lab: Lab, { api }: Stage): Side["clocks"] {
+  return { api: api.clock, PostgreSQL: lab.postgresClock, load: lab.loadClock }
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { untilAllFinal } from "../lab/backlog.ts"
+import { inTurn, makeCustomers } from "../lab/customers.ts"
+import type { BenchDatabase, Lab, Part } from "../lab/lab.ts"
+import { residentBytes } from "../lab/resident.ts"
+import type { CpuClock } from "../measure/cpu.ts"
+import { HttpLoad } from "../measure/http-load.ts"
+import type { Run } from "../measure/rounds.ts"
+import { uploads } from "./intake.ts"
+import type { Row, Scenario } from "./scenario.ts"
+
+const DURATION_S = 600
+/** The parts of it that are compared: the second minute and the last one. */
+const WARM = { fromS: 60, toS: 120 }
+const END = { fromS: DURATION_S - 60, toS: DURATION_S }
+const SAMPLE_INTERVAL_S = 1
+const CONNECTIONS = 64
+const CUSTOMERS = 1_000
+/** More orders than these, and uploads wait: the worker has enough to do for several seconds. */
+const UNSETTLED_MAX = 20_000
+const RATIO_MAX = 1.1
+
+/** Row 14: whether the services keep what they have done with. */
+export const memory: Scenario = {
+  name: "memory",
+  about: `${DURATION_S / 60} minutes of uploads and their settlement at full speed, queue on Redis`,
+  isLong: true,
+  async measure(lab) {
+    const system = await startSystem(lab)
+    const { run, samples } = await runSystem(lab, system)
+    await checkSettled(system.database, run.operations)
+    await lab.endScope()
+    return {
+      rows: [rowOf(samples, "API"), rowOf(samples, "worker")],
+      runs: new Map([["uploads and their settlement", [run]]]),
+    }
+  },
+}
+
+function rowOf(samples: Sample[], part: "API" | "worker"): Row {
+  const meanBytes = ({ fromS, toS }: { fromS: number; toS: number }) => {
+    const within = samples.filter(({ atS }) => atS > fromS && atS <= toS)
+    return within.reduce((sum, sample) => sum + sample[part], 0) / within.length
+  }
+  return {
+    row: `14, ${part}`,
+    what: `resident memory of the ${part} in the last minute`,
+    to: "in the second minute",
+    ratios: [meanBytes(END) / meanBytes(WARM)],
+    target: { atMost: RATIO_MAX },
+  }
+}
+
+interface System {
+  database: BenchDatabase
+  api: Part
+  worker: Part
+  clocks: Record<string, CpuClock>
+  /** Uploads for so many seconds and resolves with how many orders. */
+  upload: (seconds: number) => Promise<number>
+}
+
+async function startSystem(lab: Lab): Promise<System> {
+  const database = await lab.database()
+  const queue = await lab.redis()
+  const scoring = await lab.startScoring()
+  const customers = await makeCustomers(database, CUSTOMERS)
+  const settings = { databaseUrl: database.url, queueUrl: queue.url, scoringUrl: scoring.url }
+  const api = await lab.startApi(settings)
+  const worker = await lab.startWorker(settings)
+  const load = new HttpLoad(api.url, CONNECTIONS)
+  lab.onClose(() => load.close())
+  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  return {
+    database,
+    api,
+    worker,
+    clocks: {
+      api: api.clock,
+      worker: worker.clock,
+      PostgreSQL: lab.postgresClock,
+      Redis: queue.clock,
+      scoring: scoring.clock,
+      load: lab.loadClock,
+    },
+    upload: async (seconds) => (await load.run(seconds, next, 202)).operations,
+  }
+}
+
+/** Bytes that are resident, and when. */
+interface Sample {
+  atS: number
+  API: number
+  worker: number
+}
+
+async function runSystem(lab: Lab, system: System): Promise<{ run: Run; samples: Sample[] }> {
+  const { database, api, worker, clocks, upload } = system
+  const samples: Sample[] = []
+  const cpuBefore = Object.entries(clocks).map(([part, clock]) => [part, clock()] as const)
+  const begun = performance.now()
+  const elapsedS = () => (performance.now() - begun) / 1_000
+  let operations = 0
+  while (elapsedS() < DURATION_S) {
+    const unsettled = await countUnsettled(database)
+    lab.report(Math.round(elapsedS()), DURATION_S, `${unsettled} orders are not settled`)
+    if (unsettled > UNSETTLED_MAX) await sleep(SAMPLE_INTERVAL_S * 1_000)
+    else operations += await upload(SAMPLE_INTERVAL_S)
+    samples.push({
+      atS: elapsedS(),
+      API: await residentBytes(api.child.pid),
+      worker: await residentBytes(worker.child.pid),
+    })
+  }
+  const cpu = cpuBefore.map(([part, before]) => [part, (clocks[part]?.() ?? NaN) - before] as const)
+  return { run: { operations, seconds: elapsedS(), cpu: Object.fromEntries(cpu) }, samples }
+}
+
+async function countUnsettled({ pool }: BenchDatabase): Promise<number> {
+  const { rows } = await pool.query<{ count: string }>(
+    "SELECT count(*) FROM accruals WHERE status = 'PROCESSING'",
+  )
+  return Number(rows[0]?.count)
+}
+
+async function checkSettled(database: BenchDatabase, uploaded: number): Promise<void> {
+  await untilAllFinal(database)
+  const { rows } = await database.pool.query<{ settled: string }>(
+    "SELECT count(*) AS settled FROM accruals WHERE status = 'PROCESSED'",
+  )
+  const settled = Number(rows[0]?.settled)
+  if (settled !== uploaded) throw new Error(`${settled} of ${uploaded} orders were settled`)
+}

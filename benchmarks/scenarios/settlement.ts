@@ -1,0 +1,103 @@
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { setTimeout as sleep } from "node:timers/promises"
+import { makeBacklog } from "../lab/backlog.ts"
+import { makeCustomers, newNumber } from "../lab/customers.ts"
+import type { Lab, Part } from "../lab/lab.ts"
+import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
+import type { Scenario } from "./scenario.ts"
+
+const CUSTOMERS = 1_000
+/** Of one run, for each second that it is to take. */
+const ORDERS_PER_SECOND = 3_000
+const ORDERS_PER_PAGE = 1_000
+const LOOK_INTERVAL_MS = 20
+
+const SHIPPED = "shipped"
+const ASKING = "an empty worker making the same got call"
+const NODE_HTTP = "node:http in the place of got"
+
+/** Rows 4 and 5: what settling costs beside asking, and what asking with got costs. */
+export const settlement: Scenario = {
+  name: "settlement",
+  about: "orders settled by one worker, instant scoring, queue on Redis",
+  isLong: false,
+  async measure(lab) {
+    const scoring = await lab.startScoring()
+    const sides = [
+      await settlingSide(lab, scoring, SHIPPED),
+      await askingSide(lab, scoring),
+      await settlingSide(lab, scoring, NODE_HTTP, { "scoring/client.ts": "node-http-client.ts" }),
+    ]
+    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+    const row = (number: string, to: string, atLeast: number) => ({
+      row: number,
+      what: "settling",
+      to,
+      ratios: ratios(runs, SHIPPED, to, perSecond),
+      target: { atLeast },
+    })
+    return { rows: [row("4", ASKING, 0.85), row("5", NODE_HTTP, 0.75)], runs }
+  },
+}
+
+async function settlingSide(
+  lab: Lab,
+  scoring: Part,
+  name: string,
+  standIns?: Record<string, string>,
+): Promise<Side> {
+  const database = await lab.database()
+  const queue = await lab.redis()
+  const worker = await lab.startWorker({
+    databaseUrl: database.url,
+    queueUrl: queue.url,
+    scoringUrl: scoring.url,
+    ...(standIns === undefined ? {} : { standIns }),
+  })
+  const backlog = await makeBacklog(
+    database,
+    queue.url,
+    lab,
+    await makeCustomers(database, CUSTOMERS),
+  )
+  return {
+    name,
+    clocks: {
+      worker: worker.clock,
+      PostgreSQL: lab.postgresClock,
+      Redis: queue.clock,
+      scoring: scoring.clock,
+    },
+    prepare: () => backlog.prepare(lab.extent.seconds * ORDERS_PER_SECOND),
+    run: () => backlog.settle(),
+  }
+}
+
+async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
+  const server = await lab.redis()
+  const queue = await openAccrualQueue(server.url, lab.logger)
+  lab.onClose(() => queue.close())
+  const worker = await lab.start("benchmarks/programs/asking-worker.ts", {
+    DATABASE_URL: "postgresql://127.0.0.1/none",
+    QUEUE_URL: server.url,
+    SCORING_URL: scoring.url,
+  })
+  const orders = lab.extent.seconds * ORDERS_PER_SECOND
+  return {
+    name: ASKING,
+    clocks: { worker: worker.clock, Redis: server.clock, scoring: scoring.clock },
+    async prepare() {
+      await queue.pause()
+      for (let added = 0; added < orders; added += ORDERS_PER_PAGE) {
+        await addPolls(queue, Array.from({ length: ORDERS_PER_PAGE }, newNumber))
+      }
+    },
+    async run() {
+      const begun = performance.now()
+      await queue.resume()
+      while ((await queue.getJobCountByTypes("wait", "active")) > 0) await sleep(LOOK_INTERVAL_MS)
+      return { operations: orders, seconds: (performance.now() - begun) / 1_000 }
+    },
+  }
+}
