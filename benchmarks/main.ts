@@ -121,12 +121,16 @@ function summarise(results: ScenarioResult[]): number {
   const lines = results.flatMap(({ scenario, withoutFigures, rows }) =>
     withoutFigures === undefined ? rows.map(cellsOf) : [[scenario, withoutFigures]],
   )
+  const now = circumstances()
   const widths = HEADINGS.map((_heading, i) =>
     Math.max(...[HEADINGS, ...lines].map((cells) => cells[i]?.length ?? 0)),
   )
   say("")
   for (const cells of [HEADINGS, ...lines]) {
     say(cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "))
+  }
+  for (const { scenario, commit, measuredAt } of results) {
+    if (commit !== now.commit) say(`  ${scenario} was measured on ${measuredAt}, at ${commit}.`)
   }
   say("\nMedian rates, and CPU time of an operation by part:")
   for (const { scenario, sides } of results) {

@@ -1,6 +1,3 @@
-import { randomInt } from "node:crypto"
-import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
-import type { HttpRequest } from "../measure/http-load.ts"
 import type { Customer } from "./customers.ts"
 import type { BenchDatabase, Lab } from "./lab.ts"
 
@@ -11,7 +8,6 @@ import type { BenchDatabase, Lab } from "./lab.ts"
 const ORDERS_PER_CHUNK = 100_000
 /** 18 digits, which need not pass the Luhn check; uploads' have 19. */
 const RANDOM_NUMBER = "random(100000000000000000, 999999999999999999)"
-const UPLOADED_NUMBER_PART = { min: 10 ** 8, max: 10 ** 9 }
 
 /** Loads orders that nobody has settled, of one customer after another; resolves with their numbers. */
 export async function loadWaiting(
@@ -86,15 +82,4 @@ export async function loadSettled(
 export async function tidyUp({ pool }: BenchDatabase): Promise<void> {
   await pool.query("VACUUM (ANALYZE)")
   await pool.query("CHECKPOINT")
-}
-
-/** Requests that each upload a random number, of one customer after another. */
-export function uploadsAnywhere(nextHeaders: () => Record<string, string>): () => HttpRequest {
-  const { min, max } = UPLOADED_NUMBER_PART
-  return () => ({
-    method: "POST",
-    path: "/api/user/orders",
-    headers: { ...nextHeaders(), "content-type": "text/plain" },
-    body: withCheckDigit(`${randomInt(min, max)}${randomInt(min, max)}`),
-  })
 }

@@ -1,5 +1,4 @@
 import { Tokens, parseKeys } from "@gofermart/api/auth/tokens.ts"
-import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import type { BenchDatabase } from "./lab.ts"
 
 /** Any 32 bytes in base64url. */
@@ -41,13 +40,4 @@ export async function makeCustomers(
 export function inTurn<Item>(items: Item[]): () => Item {
   let next = 0
   return () => items[next++ % items.length] as Item
-}
-
-const start = Date.now()
-let made = 0
-
-/** An order number that no other call in this run gives. */
-export function newNumber(): OrderNumber {
-  made += 1
-  return withCheckDigit(`${start}${process.pid}${made}`)
 }

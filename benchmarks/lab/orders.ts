@@ -3,8 +3,9 @@ import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import type { Points } from "@gofermart/shared/domain/points.ts"
 import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
 import { settleAccruals } from "@gofermart/shared/ledger/settle-accruals.ts"
-import { type Customer, inTurn, newNumber } from "./customers.ts"
+import { type Customer, inTurn } from "./customers.ts"
 import type { BenchDatabase, Lab } from "./lab.ts"
+import { newNumber } from "./uploads.ts"
 
 const ORDERS_PER_CALL = 1_000
 const CONNECTIONS_MAX = 1

@@ -5,6 +5,10 @@ import { readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import { readConfig } from "@gofermart/accrual-worker/config.ts"
 import { openScoringClient } from "@gofermart/accrual-worker/scoring/client.ts"
 
+/** As the shipped worker's. */
+const LOCK_MS = 10_000
+const STALLED_CHECK_INTERVAL_MS = 5_000
+
 /** A worker that asks, as the shipped one does, and forgets the answer. */
 const config = readConfig(process.env)
 const scoring = openScoringClient(config.scoringUrl, config.scoringTimeoutMs, config.concurrency)
@@ -13,9 +17,15 @@ await openAccrualWorker(
   createLogger("asking-worker", "error"),
   async (job) => {
     const payload = readPollPayload(job.data)
-    if (payload !== undefined) await scoring.ask(payload.number)
+    const answer = payload && (await scoring.ask(payload.number))
+    // A question that fails is quickly asked: it must not count.
+    if (answer?.kind !== "valid") process.exit(1)
   },
-  { concurrency: config.concurrency },
+  {
+    concurrency: config.concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_INTERVAL_MS,
+  },
 )
 announceReady({})
 process.once("disconnect", () => process.exit())

@@ -18,6 +18,7 @@ export function targetText({ target }: Row): string {
 export function ratioText({ ratios }: Row): string {
   if (ratios.length === 0) return "not measured"
   const { median, low, high } = spread(ratios)
+  if (ratios.length === 1) return median.toFixed(2)
   return `${median.toFixed(2)}  [${low.toFixed(2)}–${high.toFixed(2)}]`
 }
 

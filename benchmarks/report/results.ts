@@ -7,6 +7,15 @@ import type { Run } from "../measure/rounds.ts"
 import type { Row } from "../scenarios/scenario.ts"
 import { plot } from "./plot.ts"
 
+/** What a result depends on. */
+const MEASURED = [
+  "services",
+  "packages",
+  "prisma",
+  "benchmarks",
+  ":!benchmarks/results",
+  "pnpm-lock.yaml",
+]
 const folder = fileURLToPath(new URL("../results/", import.meta.url))
 
 /** What a scenario came to: its figures, or why there are none. */
@@ -49,7 +58,7 @@ export async function writeResults(name: string, results: ScenarioResult[]): Pro
 function commit(): string {
   try {
     const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim()
-    const isChanged = git("status", "--porcelain", "services", "packages", "prisma") !== ""
+    const isChanged = git("status", "--porcelain", ...MEASURED) !== ""
     return git("rev-parse", "--short", "HEAD") + (isChanged ? ", with changes" : "")
   } catch {
     return "unknown"

@@ -3,7 +3,7 @@ import { inTurn, makeCustomers } from "../lab/customers.ts"
 import type { Lab, Part, QueueServer } from "../lab/lab.ts"
 import { HttpLoad } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
-import { uploads } from "./intake.ts"
+import { uploads } from "../lab/uploads.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 64

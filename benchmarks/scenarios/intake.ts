@@ -1,12 +1,17 @@
-import { inTurn, makeCustomers, newNumber } from "../lab/customers.ts"
+import { setTimeout as sleep } from "node:timers/promises"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { inTurn, makeCustomers } from "../lab/customers.ts"
 import type { Lab } from "../lab/lab.ts"
-import { HttpLoad, type HttpRequest } from "../measure/http-load.ts"
+import { uploads } from "../lab/uploads.ts"
+import { HttpLoad } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Run, type Side } from "../measure/rounds.ts"
 import { PGBENCH, pgbenchSides } from "./pgbench.ts"
 import type { Outcome, Row, Scenario } from "./scenario.ts"
 
 const CONNECTIONS = [64, 256]
 const CUSTOMERS = 1_000
+const ENQUEUED_TIMEOUT_MS = 10_000
+const LOOK_INTERVAL_MS = 5
 
 /** Rows 1 to 3: what an upload costs beside everything that is not its durable record. */
 export const intake: Scenario = {
@@ -75,6 +80,16 @@ async function apiSide(
   const load = new HttpLoad(api.url, connections)
   lab.onClose(() => load.close())
   const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  const jobs = await openAccrualQueue(queue.url, lab.logger)
+  lab.onClose(() => jobs.close())
+  // An upload is through when its job is in the queue, which its answer does not wait for.
+  const untilEnqueued = async (orders: number) => {
+    const ends = performance.now() + ENQUEUED_TIMEOUT_MS
+    while ((await jobs.getWaitingCount()) < orders) {
+      if (performance.now() > ends) throw new Error("uploaded orders are not in the queue")
+      await sleep(LOOK_INTERVAL_MS)
+    }
+  }
   return {
     name,
     clocks: {
@@ -84,16 +99,11 @@ async function apiSide(
       load: lab.loadClock,
     },
     prepare: () => queue.empty(),
-    run: () => load.run(lab.extent.seconds, next, 202),
+    async run() {
+      const begun = performance.now()
+      const { operations, p50Ms, p99Ms } = await load.run(lab.extent.seconds, next, 202)
+      await untilEnqueued(operations)
+      return { operations, seconds: (performance.now() - begun) / 1_000, p50Ms, p99Ms }
+    },
   }
-}
-
-/** Requests that each upload a new number, of one customer after another. */
-export function uploads(nextHeaders: () => Record<string, string>): () => HttpRequest {
-  return () => ({
-    method: "POST",
-    path: "/api/user/orders",
-    headers: { ...nextHeaders(), "content-type": "text/plain" },
-    body: newNumber(),
-  })
 }

@@ -1,9 +1,10 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { loadSettled, loadWaiting, tidyUp, uploadsAnywhere } from "../lab/bulk-orders.ts"
+import { loadSettled, loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
 import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
 import type { BenchDatabase, Lab, Part, QueueServer } from "../lab/lab.ts"
+import { uploads } from "../lab/uploads.ts"
 import { openLedger } from "../lab/orders.ts"
 import { deleteWaiting, makeOverdue, requeueAll } from "../lab/overdue.ts"
 import { HttpLoad } from "../measure/http-load.ts"
@@ -94,7 +95,7 @@ const OPERATIONS: Record<string, Measured> = {
     run: () => requeueAll(lab, { database, queue }, WAITING),
   }),
   intake: (lab, stage) => {
-    const next = uploadsAnywhere(nextHeaders(stage))
+    const next = uploads(nextHeaders(stage))
     return {
       clocks: { ...apiClocks(lab, stage), Redis: stage.redis.clock },
       prepare: async () => {

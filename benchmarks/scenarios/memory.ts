@@ -6,7 +6,7 @@ import { residentBytes } from "../lab/resident.ts"
 import type { CpuClock } from "../measure/cpu.ts"
 import { HttpLoad } from "../measure/http-load.ts"
 import type { Run } from "../measure/rounds.ts"
-import { uploads } from "./intake.ts"
+import { uploads } from "../lab/uploads.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
 const DURATION_S = 600

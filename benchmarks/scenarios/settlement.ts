@@ -2,8 +2,9 @@ import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { setTimeout as sleep } from "node:timers/promises"
 import { makeBacklog } from "../lab/backlog.ts"
-import { makeCustomers, newNumber } from "../lab/customers.ts"
+import { makeCustomers } from "../lab/customers.ts"
 import type { Lab, Part } from "../lab/lab.ts"
+import { newNumber } from "../lab/uploads.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -89,8 +90,9 @@ async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
     clocks: { worker: worker.clock, Redis: server.clock, scoring: scoring.clock },
     async prepare() {
       await queue.pause()
-      for (let added = 0; added < orders; added += ORDERS_PER_PAGE) {
-        await addPolls(queue, Array.from({ length: ORDERS_PER_PAGE }, newNumber))
+      for (let left = orders; left > 0; left -= ORDERS_PER_PAGE) {
+        const page = Math.min(left, ORDERS_PER_PAGE)
+        await addPolls(queue, Array.from({ length: page }, newNumber))
       }
     },
     async run() {

@@ -1,8 +1,9 @@
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
-import { loadWaiting, tidyUp, uploadsAnywhere } from "../lab/bulk-orders.ts"
+import { loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
 import { inTurn, makeCustomers } from "../lab/customers.ts"
 import type { Lab, QueueServer } from "../lab/lab.ts"
+import { uploads } from "../lab/uploads.ts"
 import { HttpLoad } from "../measure/http-load.ts"
 import { alternate, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
@@ -56,7 +57,7 @@ async function intakeSide(lab: Lab, waiting: number): Promise<Side> {
   const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
   const load = new HttpLoad(api.url, CONNECTIONS)
   lab.onClose(() => load.close())
-  const next = uploadsAnywhere(inTurn(customers.map(({ headers }) => headers)))
+  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
   return {
     name: nameOf(waiting),
     clocks: {

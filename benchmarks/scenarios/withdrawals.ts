@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
-import { type Customer, inTurn, makeCustomers, newNumber } from "../lab/customers.ts"
+import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
+import { newNumber } from "../lab/uploads.ts"
 import type { BenchDatabase, Lab } from "../lab/lab.ts"
 import { HttpLoad, type HttpRequest } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"

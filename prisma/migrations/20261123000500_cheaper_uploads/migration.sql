@@ -1,3 +1,6 @@
+-- Otherwise all who read or upload would wait behind it for somebody who reads for long.
+SET LOCAL lock_timeout = '5s';
+
 -- As before; when every number was new, which is nearly always, nothing is left to look up.
 CREATE OR REPLACE FUNCTION record_orders(p_user_ids bigint[], p_numbers text[], p_lease_ms bigint)
 RETURNS TABLE (outcome text)

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { PrismaPg } from "@prisma/adapter-pg"
 import { Prisma, PrismaClient } from "./generated/client.ts"
 
@@ -50,8 +51,8 @@ export function openDatabase(
 }
 
 /**
- * Names statements by their text: PostgreSQL parses and plans a named one once for a connection,
- * which is most of the cost of a small one. An empty name is none.
+ * Names statements by their text: PostgreSQL parses a named one once for a connection, and soon no
+ * longer plans it each time, which is most of the cost of a small one. An empty name is none.
  */
 function statementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>()
@@ -59,7 +60,8 @@ function statementNames(): (query: { sql: string }) => string {
     const known = names.get(text)
     if (known !== undefined) return known
     if (names.size >= STATEMENTS_PREPARED_MAX) return ""
-    const name = `gofermart_${names.size + 1}`
+    // By the text, because a pooler may share connections among processes.
+    const name = createHash("sha256").update(text).digest("base64url")
     names.set(text, name)
     return name
   }

@@ -25,6 +25,7 @@ describe("an error with a SQLSTATE", () => {
   it.each([
     ["40001", "conflict", "a serialization failure"],
     ["40P01", "conflict", "a deadlock"],
+    ["26000", "conflict", "a statement prepared elsewhere"],
     ["55P03", "locked", "a lock timeout"],
     ["57014", "unavailable", "a statement timeout"],
     ["57P03", "unavailable", "the server starts up"],
@@ -58,6 +59,17 @@ describe("an error with a SQLSTATE", () => {
     const cause = { kind: "postgres", originalCode, originalMessage: "…" }
     expect(databaseFault(prismaError(cause))).toBe(fault)
     expect(databaseFault(adapterError(cause))).toBe(fault)
+  })
+
+  it("0A000 is a conflict when a migration made a prepared statement stale, else a defect", () => {
+    const cause = (originalMessage: string) => ({
+      kind: "postgres",
+      originalCode: "0A000",
+      originalMessage,
+    })
+    const stale = cause("cached plan must not change result type")
+    expect(databaseFault(prismaError(stale))).toBe("conflict")
+    expect(databaseFault(prismaError(cause("not supported")))).toBe("defect")
   })
 
   it("is classified by it, whatever its kind and its words say", () => {

@@ -3,7 +3,7 @@
  *
  *   unavailable      nothing was done: no connection, no room, or no time
  *   connection_lost  the connection broke under way: whether it was done is unknown
- *   conflict         serialization failure or deadlock: nothing was done, try again
+ *   conflict         serialization failure, deadlock, stale statement: nothing was done, try again
  *   locked           somebody held a lock for longer than `lock_timeout`
  *   data             this data cannot be written, now or later
  *   defect           anything else: our mistake
@@ -19,6 +19,7 @@ export type DatabaseFault =
 // SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const FAULT_BY_SQLSTATE: Record<string, DatabaseFault> = {
   "25006": "unavailable", // read-only: a standby
+  "26000": "conflict", // prepared on another connection of a pooler's
   "25P03": "connection_lost", // idle in a transaction for too long
   "40001": "conflict",
   "40P01": "conflict",
@@ -45,8 +46,10 @@ const FAULT_BY_KIND: Record<string, DatabaseFault> = {
   TlsConnectionError: "unavailable",
   TooManyConnections: "unavailable",
 }
-// node-postgres gives these no code.
+// node-postgres gives most of these no code.
 const FAULT_BY_MESSAGE: [RegExp, DatabaseFault][] = [
+  // A migration changed what a prepared statement gives; the connection is made anew.
+  [/cached plan must not change result type/, "conflict"],
   [/timeout exceeded when trying to connect/, "unavailable"],
   [/Connection terminated due to connection timeout/, "unavailable"],
   [/Connection terminated|Query read timeout|ECONNRESET|EPIPE|not queryable/, "connection_lost"],

@@ -43,16 +43,23 @@ export async function settleAccruals(
   const hundredths = answered.map(({ answer }) =>
     answer.kind === "PROCESSED" ? answer.points : null,
   )
-  // Rows cost time on their way, so those that say what nearly all do stay behind.
-  const rows = await repeat(
-    () => database.$queryRaw<(Settlement & { position: number })[]>`
-      SELECT position::int, outcome, age_ms::float8 AS "ageMs", unknown_ms::float8 AS "unknownMs"
+  // Rows cost time on their way, so those that say what nearly all do are only counted.
+  const [result] = await repeat(
+    () => database.$queryRaw<[{ settled: number; others: Others | null }]>`
+      SELECT count(*) FILTER (WHERE outcome = 'settled')::int AS settled,
+             jsonb_object_agg(position, jsonb_build_object(
+               'outcome', outcome, 'ageMs', age_ms, 'unknownMs', unknown_ms))
+               FILTER (WHERE outcome <> 'settled') AS others
         FROM settle_accruals(${numbers}::text[], ${answers}::text[], ${hundredths}::bigint[],
                              ${graceMs}::bigint)
-             WITH ORDINALITY AS s (outcome, age_ms, unknown_ms, position)
-       WHERE outcome <> 'settled'`,
+             WITH ORDINALITY AS s (outcome, age_ms, unknown_ms, position)`,
   )
-  const settlements = answered.map(() => SETTLED)
-  for (const { position, ...settlement } of rows) settlements[position - 1] = settlement
-  return settlements
+  const others = result.others ?? {}
+  if (result.settled + Object.keys(others).length !== answered.length) {
+    throw new Error("settle_accruals() must give an outcome for each answer")
+  }
+  return answered.map((_answered, i) => others[i + 1] ?? SETTLED)
 }
+
+/** By position in the call, from 1. */
+type Others = Record<number, Settlement>

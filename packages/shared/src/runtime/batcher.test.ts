@@ -145,6 +145,24 @@ describe("under load", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it("goes on beside a batch that is held up, however quick the others are", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { batcher, batches, sizes } = heldBatcher({ batchesInFlightMax: 2 })
+    const results = [batcher.add(1)]
+    await turn()
+    vi.advanceTimersByTime(50)
+    for (const item of [2, 3, 4]) {
+      results.push(batcher.add(item))
+      await turn()
+      expect(sizes()).toHaveLength(item)
+      batches.at(-1)?.end()
+      await turn()
+    }
+    batches[0]?.end()
+    expect(await Promise.all(results)).toEqual([10, 20, 30, 40])
+  })
+
   it("puts no more than itemsPerBatchMax into a batch, and takes them in their order", async () => {
     const { batcher, batches } = heldBatcher({ itemsPerBatchMax: 3 })
     const results = upTo(7).map((item) => batcher.add(item))

@@ -29,7 +29,8 @@ interface Waiting<Item, Result> {
  * An idle batcher starts a batch at the end of the event loop's turn, with everything that came in
  * during it: there is no added latency when idle. While a batch is under way, items wait and form
  * the next one, so batches grow with the load. A further one is begun at once only when it would be
- * full, and otherwise when the latest seems to be held up: two small batches cost more than one.
+ * full, and otherwise when all that are under way seem to be held up: two small batches cost more
+ * than one.
  *
  * A batch is not shared fate: when one fails for a cause that lies in one item (`isItemFault`), each
  * of its items is run alone, and only the caller of the item at fault gets the error.
@@ -40,7 +41,7 @@ export class Batcher<Item, Result> {
   readonly #limits: BatcherLimits
   #waiting: Waiting<Item, Result>[] = []
   #inFlight = 0
-  #isHeldUp = false
+  #heldUp = 0
   #startPlanned = false
 
   /** `run` takes a batch and resolves with one result per item, in the items' order. */
@@ -77,20 +78,22 @@ export class Batcher<Item, Result> {
   #mayStart(): boolean {
     if (this.#inFlight === 0) return true
     if (this.#inFlight >= this.#limits.batchesInFlightMax) return false
-    return this.#isHeldUp || this.#waiting.length >= this.#limits.itemsPerBatchMax
+    return this.#heldUp === this.#inFlight || this.#waiting.length >= this.#limits.itemsPerBatchMax
   }
 
   #start(): void {
     while (this.#waiting.length > 0 && this.#mayStart()) {
       const batch = this.#waiting.splice(0, this.#limits.itemsPerBatchMax)
       this.#inFlight += 1
-      this.#isHeldUp = false
+      let isHeldUp = false
       const patience = setTimeout(() => {
-        this.#isHeldUp = true
+        isHeldUp = true
+        this.#heldUp += 1
         this.#start()
       }, PATIENCE_MS)
       void this.#settle(batch).then(() => {
         clearTimeout(patience)
+        if (isHeldUp) this.#heldUp -= 1
         this.#inFlight -= 1
         this.#start()
       })

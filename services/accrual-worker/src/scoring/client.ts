@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from "node:http"
 import https from "node:https"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import got, { type Got, type RequestFunction } from "got"
-import { type Answer, readAnswer } from "./answer.ts"
+import { type Answer, readAnswer, type ScoringResponse } from "./answer.ts"
 
 /** The protocol's answers are under 600 bytes, the order number included. */
 const BODY_BYTES_MAX = 16 * 1024
@@ -57,12 +57,24 @@ const requestLeanly: RequestFunction = (url, { method, headers, agent }, callbac
     : http.request(url, options, callback)
 }
 
-function ask(client: Got, url: string, number: OrderNumber): Promise<Answer> {
-  return new Promise((resolve) => {
-    let response: IncomingMessage | undefined
+class BodyTooLargeError extends Error {}
+
+async function ask(client: Got, url: string, number: OrderNumber): Promise<Answer> {
+  try {
+    return readAnswer(number, await receive(client, url), new Date())
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "no answer"
+    return { kind: error instanceof BodyTooLargeError ? "broken" : "unavailable", reason }
+  }
+}
+
+/** Rejects when the answer does not come in full, or is too large. */
+function receive(client: Got, url: string): Promise<ScoringResponse> {
+  return new Promise((resolve, reject) => {
+    const request = client.stream(url)
     const chunks: Buffer[] = []
     let bytes = 0
-    const request = client.stream(url)
+    let response: IncomingMessage | undefined
     request.once("response", (received: IncomingMessage) => {
       response = received
     })
@@ -70,29 +82,17 @@ function ask(client: Got, url: string, number: OrderNumber): Promise<Answer> {
       bytes += chunk.length
       if (bytes <= BODY_BYTES_MAX) return void chunks.push(chunk)
       request.destroy()
-      resolve({ kind: "broken", reason: `the body is over ${BODY_BYTES_MAX} bytes` })
+      reject(new BodyTooLargeError(`the body is over ${BODY_BYTES_MAX} bytes`))
     })
-    request.once("end", () => resolve(readResponse(number, response, Buffer.concat(chunks))))
-    request.on("error", ({ message }) => resolve({ kind: "unavailable", reason: message }))
+    request.once("end", () => {
+      resolve({
+        status: response?.statusCode ?? 0,
+        contentType: response?.headers["content-type"],
+        contentEncoding: response?.headers["content-encoding"],
+        retryAfter: response?.headers["retry-after"],
+        body: Buffer.concat(chunks).toString(),
+      })
+    })
+    request.on("error", reject)
   })
-}
-
-function readResponse(
-  number: OrderNumber,
-  response: IncomingMessage | undefined,
-  body: Buffer,
-): Answer {
-  if (response === undefined) return { kind: "unavailable", reason: "no answer" }
-  const { headers } = response
-  return readAnswer(
-    number,
-    {
-      status: response.statusCode ?? 0,
-      contentType: headers["content-type"],
-      contentEncoding: headers["content-encoding"],
-      retryAfter: headers["retry-after"],
-      body: body.toString(),
-    },
-    new Date(),
-  )
 }

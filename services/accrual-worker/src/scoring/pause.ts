@@ -134,7 +134,8 @@ export class ScoringPause {
     try {
       await endQueuePause(this.#queue)
       this.#queueMayBePaused = false
-      // A pause that began meanwhile was written to its row first, so it is seen here.
+      // A pause that began meanwhile may have been taken away with the old one: its row is seen
+      // here, or its worker guards the queue once it is written.
       await this.#lookUp()
       if (this.remainingMs() > 0) await this.#guardQueue()
     } catch (error) {

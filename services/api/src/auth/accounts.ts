@@ -1,4 +1,5 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
+import { repeat } from "@gofermart/shared/ledger/repeat.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import { LRUCache } from "lru-cache"
 import type { VerifiedToken } from "./tokens.ts"
@@ -56,9 +57,11 @@ async function readAccounts(
   database: Database,
   userIds: bigint[],
 ): Promise<(Account | undefined)[]> {
-  const rows = await database.$queryRaw<(Account & { id: bigint })[]>`
-    SELECT id, tokens_valid_from AS "tokensValidFrom"
-      FROM users WHERE id = ANY (${userIds}::bigint[])`
+  const rows = await repeat(
+    () => database.$queryRaw<(Account & { id: bigint })[]>`
+      SELECT id, tokens_valid_from AS "tokensValidFrom"
+        FROM users WHERE id = ANY (${userIds}::bigint[])`,
+  )
   const accounts = new Map(rows.map((row) => [row.id, row]))
   return userIds.map((userId) => accounts.get(userId))
 }

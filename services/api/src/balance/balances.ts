@@ -1,5 +1,6 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { type Points, pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
+import { repeat } from "@gofermart/shared/ledger/repeat.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 
 const BALANCES_PER_BATCH_MAX = 256
@@ -34,10 +35,12 @@ async function readBalances(
   database: Database,
   userIds: bigint[],
 ): Promise<(Balance | undefined)[]> {
-  const rows = await database.$queryRaw<Row[]>`
-    SELECT user_id AS "userId", (accrual * 100)::bigint AS current,
-           (withdrawal * 100)::bigint AS withdrawn
-      FROM user_balances WHERE user_id = ANY (${userIds}::bigint[])`
+  const rows = await repeat(
+    () => database.$queryRaw<Row[]>`
+      SELECT user_id AS "userId", (accrual * 100)::bigint AS current,
+             (withdrawal * 100)::bigint AS withdrawn
+        FROM user_balances WHERE user_id = ANY (${userIds}::bigint[])`,
+  )
   const balances = new Map(
     rows.map(({ userId, current, withdrawn }) => [
       userId,

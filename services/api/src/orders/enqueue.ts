@@ -28,6 +28,7 @@ export class Enqueuer {
   }
 
   enqueue(numbers: string[]): void {
+    if (numbers.length === 0) return
     if (this.#held.length + numbers.length > ORDERS_HELD_MAX) {
       this.#logger.warn({ orders: numbers.length }, "the queue is behind; requeue takes over")
       return

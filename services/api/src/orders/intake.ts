@@ -22,7 +22,7 @@ export class Intake {
     const record = async (uploads: Upload[]) => {
       const outcomes = await recordOrders(database, uploads, leaseMs)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
-      if (accepted.length > 0) enqueuer.enqueue(accepted.map(({ number }) => number))
+      enqueuer.enqueue(accepted.map(({ number }) => number))
       return outcomes
     }
     this.#batcher = new Batcher(record, isItemFault, {

@@ -89,7 +89,7 @@ export function uploadRoute(instance: FastifyInstance, parts: OrderParts): void 
     const outcome = await parts.intake.record({ userId, number })
     switch (outcome) {
       case "accepted":
-        await parts.unfinished.add(userId)
+        parts.unfinished.add(userId)
         return sendUploaded(reply.code(202), parts, number)
       case "already_uploaded":
         return sendUploaded(reply.code(200), parts, number)

@@ -59,17 +59,25 @@ export class UnfinishedOrders {
   }
 
   /** Counts an order that was accepted. */
-  async add(userId: bigint): Promise<void> {
-    const count = await this.#counts.get(userId)
-    if (count !== undefined) count.orders += 1
+  add(userId: bigint): void {
+    this.#counts.get(userId)?.then(
+      (count) => {
+        count.orders += 1
+      },
+      () => {},
+    )
   }
 
   /** Counts again while the old count still serves. */
   #renew(userId: bigint, old: Count): void {
     old.countedAtMs = performance.now()
+    const ordersBefore = old.orders
     const renewed = this.#counter.add(userId)
     renewed.then(
-      () => this.#counts.set(userId, renewed),
+      (count) => {
+        count.orders += old.orders - ordersBefore
+        this.#counts.set(userId, renewed)
+      },
       () => {},
     )
   }
