@@ -7,7 +7,7 @@ import { type EmbeddedPostgres, startPostgres } from "@gofermart/local-stack/pos
 import { findRedisServer, startRedis } from "@gofermart/local-stack/redis.ts"
 import { migrate } from "@gofermart/shared/db/migrate.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
-import { Pool } from "pg"
+import { Client, Pool } from "pg"
 import { type CpuClock, ownClock, postgresClock, processClock } from "../measure/cpu.ts"
 import { KEY } from "./customers.ts"
 
@@ -119,7 +119,10 @@ export class Lab {
     const pool = new Pool({ connectionString: url, max: 4 })
     // The server ends before idle connections do.
     pool.on("error", () => {})
-    this.#closers.push(() => pool.end())
+    this.#closers.push(async () => {
+      await pool.end()
+      await this.#drop(name)
+    })
     return { url, pool }
   }
 
@@ -167,6 +170,14 @@ export class Lab {
   /** The path of a file that is gone when the bench ends. */
   file(name: string): string {
     return join(this.#folder, name)
+  }
+
+  /** A large one would fill the disk while later scenarios run. */
+  async #drop(name: string): Promise<void> {
+    const client = new Client({ connectionString: this.#postgres.url("postgres") })
+    await client.connect()
+    await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    await client.end()
   }
 
   onClose(close: () => Promise<unknown>): void {
