@@ -25,6 +25,8 @@ It starts everything that it needs on this machine and ends it. Results and a pl
 benchmarks/results. Ctrl-C ends it early; what is not measured by then is said to be cut short.
 `
 
+const HEADINGS = ["row", "of", "ratio to", "median [quartiles]", "to reach", ""]
+
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 interface Options {
@@ -113,8 +115,6 @@ async function measure(scenario: Scenario, lab: Lab): Promise<ScenarioResult> {
     await lab.endScope()
   }
 }
-
-const HEADINGS = ["row", "of", "ratio to", "median [quartiles]", "to reach", ""]
 
 /** Prints the table; gives the exit code. A target that is not reached is not a failure. */
 function summarise(results: ScenarioResult[]): number {
