@@ -1,5 +1,5 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { isItemFault } from "@gofermart/shared/ledger/repeat.ts"
+import { isItemFault } from "@gofermart/shared/db/repeat.ts"
 import {
   type AnsweredOrder,
   type Settlement,

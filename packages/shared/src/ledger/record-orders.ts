@@ -1,6 +1,7 @@
 import type { Database } from "../db/client.ts"
 import type { OrderNumber } from "../domain/order-number.ts"
-import { repeat } from "./repeat.ts"
+import { type Outcomes, outcomesOf } from "./outcomes.ts"
+import { repeat } from "../db/repeat.ts"
 
 export interface Upload {
   userId: bigint
@@ -23,20 +24,12 @@ export async function recordOrders(
 ): Promise<RecordOutcome[]> {
   const userIds = uploads.map(({ userId }) => userId)
   const numbers = uploads.map(({ number }) => number)
-  // Rows cost time on their way, so those that say what nearly all do are only counted.
-  const [result] = await repeat(
-    () => database.$queryRaw<[{ accepted: number; others: Others | null }]>`
-      SELECT count(*) FILTER (WHERE outcome = 'accepted')::int AS accepted,
+  const [told] = await repeat(
+    () => database.$queryRaw<[Outcomes<RecordOutcome>]>`
+      SELECT count(*) FILTER (WHERE outcome = 'accepted')::int AS usual,
              jsonb_object_agg(position, outcome) FILTER (WHERE outcome <> 'accepted') AS others
         FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint)
              WITH ORDINALITY AS r (outcome, position)`,
   )
-  const others = result.others ?? {}
-  if (result.accepted + Object.keys(others).length !== uploads.length) {
-    throw new Error("record_orders() must give an outcome for each upload")
-  }
-  return uploads.map((_upload, i) => others[i + 1] ?? "accepted")
+  return outcomesOf(uploads, "accepted", told)
 }
-
-/** By position in the call, from 1. */
-type Others = Record<number, RecordOutcome>

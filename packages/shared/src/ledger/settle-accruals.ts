@@ -1,6 +1,7 @@
 import type { Database } from "../db/client.ts"
 import type { Points } from "../domain/points.ts"
-import { repeat } from "./repeat.ts"
+import { type Outcomes, outcomesOf } from "./outcomes.ts"
+import { repeat } from "../db/repeat.ts"
 
 /** A valid answer of the scoring system about an order. */
 export type ScoringAnswer =
@@ -43,10 +44,9 @@ export async function settleAccruals(
   const hundredths = answered.map(({ answer }) =>
     answer.kind === "PROCESSED" ? answer.points : null,
   )
-  // Rows cost time on their way, so those that say what nearly all do are only counted.
-  const [result] = await repeat(
-    () => database.$queryRaw<[{ settled: number; others: Others | null }]>`
-      SELECT count(*) FILTER (WHERE outcome = 'settled')::int AS settled,
+  const [told] = await repeat(
+    () => database.$queryRaw<[Outcomes<Settlement>]>`
+      SELECT count(*) FILTER (WHERE outcome = 'settled')::int AS usual,
              jsonb_object_agg(position, jsonb_build_object(
                'outcome', outcome, 'ageMs', age_ms, 'unknownMs', unknown_ms))
                FILTER (WHERE outcome <> 'settled') AS others
@@ -54,12 +54,5 @@ export async function settleAccruals(
                              ${graceMs}::bigint)
              WITH ORDINALITY AS s (outcome, age_ms, unknown_ms, position)`,
   )
-  const others = result.others ?? {}
-  if (result.settled + Object.keys(others).length !== answered.length) {
-    throw new Error("settle_accruals() must give an outcome for each answer")
-  }
-  return answered.map((_answered, i) => others[i + 1] ?? SETTLED)
+  return outcomesOf(answered, SETTLED, told)
 }
-
-/** By position in the call, from 1. */
-type Others = Record<number, Settlement>

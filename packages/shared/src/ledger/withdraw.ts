@@ -1,7 +1,7 @@
 import type { Database } from "../db/client.ts"
 import type { OrderNumber } from "../domain/order-number.ts"
 import type { Points } from "../domain/points.ts"
-import { repeat } from "./repeat.ts"
+import { repeat } from "../db/repeat.ts"
 
 export interface Withdrawal {
   userId: bigint

@@ -1,6 +1,6 @@
+import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { repeat } from "@gofermart/shared/ledger/repeat.ts"
-import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import { LRUCache } from "lru-cache"
 import type { VerifiedToken } from "./tokens.ts"
 
@@ -8,8 +8,6 @@ import type { VerifiedToken } from "./tokens.ts"
 const FRESH_MS = 5_000
 const USERS_KEPT_MAX = 100_000
 const USERS_PER_BATCH_MAX = 256
-const BATCHES_IN_FLIGHT_MAX = 2
-const USERS_WAITING_MAX = 10_000
 
 interface Account {
   tokensValidFrom: Date
@@ -24,12 +22,7 @@ export class Accounts {
   })
 
   constructor(database: Database) {
-    const read = (userIds: bigint[]) => readAccounts(database, userIds)
-    this.#batcher = new Batcher(read, () => false, {
-      itemsPerBatchMax: USERS_PER_BATCH_MAX,
-      batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
-      itemsWaitingMax: USERS_WAITING_MAX,
-    })
+    this.#batcher = batchedReads(USERS_PER_BATCH_MAX, (userIds) => readAccounts(database, userIds))
   }
 
   /** Whether the token's user exists and has not ended the tokens of that time. */
@@ -57,11 +50,9 @@ async function readAccounts(
   database: Database,
   userIds: bigint[],
 ): Promise<(Account | undefined)[]> {
-  const rows = await repeat(
-    () => database.$queryRaw<(Account & { id: bigint })[]>`
-      SELECT id, tokens_valid_from AS "tokensValidFrom"
-        FROM users WHERE id = ANY (${userIds}::bigint[])`,
-  )
+  const rows = await database.$queryRaw<(Account & { id: bigint })[]>`
+    SELECT id, tokens_valid_from AS "tokensValidFrom"
+      FROM users WHERE id = ANY (${userIds}::bigint[])`
   const accounts = new Map(rows.map((row) => [row.id, row]))
   return userIds.map((userId) => accounts.get(userId))
 }

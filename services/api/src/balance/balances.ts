@@ -1,11 +1,9 @@
+import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { type Points, pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
-import { repeat } from "@gofermart/shared/ledger/repeat.ts"
-import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 
 const BALANCES_PER_BATCH_MAX = 256
-const BATCHES_IN_FLIGHT_MAX = 2
-const READS_WAITING_MAX = 10_000
 
 interface Balance {
   current: Points
@@ -17,12 +15,7 @@ export class Balances {
   readonly #batcher: Batcher<bigint, Balance | undefined>
 
   constructor(database: Database) {
-    const read = (userIds: bigint[]) => readBalances(database, userIds)
-    this.#batcher = new Batcher(read, () => false, {
-      itemsPerBatchMax: BALANCES_PER_BATCH_MAX,
-      batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
-      itemsWaitingMax: READS_WAITING_MAX,
-    })
+    this.#batcher = batchedReads(BALANCES_PER_BATCH_MAX, (ids) => readBalances(database, ids))
   }
 
   /** As committed by now; undefined for no user. Rejects with `BatcherFullError` under overload. */
@@ -35,12 +28,10 @@ async function readBalances(
   database: Database,
   userIds: bigint[],
 ): Promise<(Balance | undefined)[]> {
-  const rows = await repeat(
-    () => database.$queryRaw<Row[]>`
-      SELECT user_id AS "userId", (accrual * 100)::bigint AS current,
-             (withdrawal * 100)::bigint AS withdrawn
-        FROM user_balances WHERE user_id = ANY (${userIds}::bigint[])`,
-  )
+  const rows = await database.$queryRaw<Row[]>`
+    SELECT user_id AS "userId", (accrual * 100)::bigint AS current,
+           (withdrawal * 100)::bigint AS withdrawn
+      FROM user_balances WHERE user_id = ANY (${userIds}::bigint[])`
   const balances = new Map(
     rows.map(({ userId, current, withdrawn }) => [
       userId,

@@ -5,7 +5,7 @@ import {
   recordOrders,
   type Upload,
 } from "@gofermart/shared/ledger/record-orders.ts"
-import { isItemFault } from "@gofermart/shared/ledger/repeat.ts"
+import { isItemFault } from "@gofermart/shared/db/repeat.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Enqueuer } from "./enqueue.ts"
 

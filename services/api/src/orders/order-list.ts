@@ -1,13 +1,11 @@
+import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { repeat } from "@gofermart/shared/ledger/repeat.ts"
-import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { List } from "../http/list.ts"
 import { ORDER_COLUMNS, type OrderRow, showRow } from "./order-view.ts"
 
 /** Of up to a thousand orders each. */
 const READS_PER_BATCH_MAX = 16
-const BATCHES_IN_FLIGHT_MAX = 2
-const READS_WAITING_MAX = 10_000
 
 /** The place of an order in its user's list. */
 type OrderKey = Pick<OrderRow, "uploadedAtUs" | "number">
@@ -31,15 +29,7 @@ export class OrderLists {
 
   constructor(database: Database) {
     this.#database = database
-    this.#batcher = new Batcher(
-      (reads) => readLists(database, reads),
-      () => false,
-      {
-        itemsPerBatchMax: READS_PER_BATCH_MAX,
-        batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
-        itemsWaitingMax: READS_WAITING_MAX,
-      },
-    )
+    this.#batcher = batchedReads(READS_PER_BATCH_MAX, (reads) => readLists(database, reads))
   }
 
   /** Its reads reject with `BatcherFullError` under overload. */
@@ -65,8 +55,7 @@ async function readLists(database: Database, reads: Read[]): Promise<OrderRow[][
   const numbers = reads.map(({ after }) => after.number)
   const limits = reads.map(({ limit }) => limit)
   // The first condition is the index's, the second decides between orders of the same microsecond.
-  const rows = await repeat(
-    () => database.$queryRaw<{ orders: string | null }[]>`
+  const rows = await database.$queryRaw<{ orders: string | null }[]>`
     SELECT (SELECT json_agg(l)::text
               FROM (SELECT ${ORDER_COLUMNS}
                       FROM orders o JOIN accruals a ON a.order_id = o.id
@@ -78,8 +67,7 @@ async function readLists(database: Database, reads: Read[]): Promise<OrderRow[][
                      LIMIT i.items_max) l) AS orders
       FROM unnest(${userIds}::bigint[], ${times}::bigint[], ${numbers}::text[], ${limits}::int[])
            WITH ORDINALITY AS i (user_id, us, number, items_max, position)
-     ORDER BY i.position`,
-  )
+     ORDER BY i.position`
   return rows.map(({ orders }) => (orders === null ? [] : (JSON.parse(orders) as OrderRow[])))
 }
 

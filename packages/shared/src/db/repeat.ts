@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { databaseFault } from "../db/faults.ts"
+import { databaseFault } from "./faults.ts"
 
 const ATTEMPTS_MAX = 5
 const FIRST_DELAY_MS = 25
