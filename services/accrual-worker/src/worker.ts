@@ -6,6 +6,7 @@ import {
   settleAccruals,
 } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { type AccrualWorker, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
+import { readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import type { Config } from "./config.ts"
@@ -55,10 +56,21 @@ export async function startWorker(
       stalledInterval: STALLED_CHECK_INTERVAL_MS,
       maxStalledCount: RECOVERIES_MAX,
       runRetryDelay: BACKEND_RETRY_DELAY_MS,
-      settings: { backoffStrategy: (attempts) => backoffMs(attempts, Math.random) },
+      settings: { backoffStrategy: errorBackoffMs },
     },
   )
   worker.on("failed", (job, error) => logger.error({ jobId: job?.id, err: error }, "a job failed"))
   worker.on("stalled", (jobId) => logger.warn({ jobId }, "a job was taken over"))
   return worker
+}
+
+/** After an error a job waits no shorter than its polls so far have made it wait. */
+function errorBackoffMs(
+  attempts: number,
+  _type?: string,
+  _error?: Error,
+  job?: { data: unknown },
+): number {
+  const polls = readPollPayload(job?.data)?.polls ?? 0
+  return backoffMs(Math.max(attempts, polls), Math.random)
 }

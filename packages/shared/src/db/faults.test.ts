@@ -21,6 +21,11 @@ function adapterError(cause: Cause): Error {
   return Object.assign(new Error(cause.kind), { name: "DriverAdapterError", cause })
 }
 
+/** An error as node-postgres makes it, which is what BullMQ's backend hands on. */
+function pgError(code: string): Error {
+  return Object.assign(new Error("…"), { code })
+}
+
 describe("an error with a SQLSTATE", () => {
   it.each([
     ["40001", "conflict", "a serialization failure"],
@@ -59,6 +64,7 @@ describe("an error with a SQLSTATE", () => {
     const cause = { kind: "postgres", originalCode, originalMessage: "…" }
     expect(databaseFault(prismaError(cause))).toBe(fault)
     expect(databaseFault(adapterError(cause))).toBe(fault)
+    expect(databaseFault(pgError(originalCode))).toBe(fault)
   })
 
   it("0A000 is a conflict when a migration made a prepared statement stale, else a defect", () => {

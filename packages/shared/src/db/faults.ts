@@ -84,7 +84,16 @@ export function isReferenceMissing(error: unknown): boolean {
   return driverCause(error)?.originalCode === "23503"
 }
 
+/** Prisma wraps what the driver reports, once or twice; BullMQ hands it on as it is. */
 function driverCause(error: unknown): DriverCause | undefined {
-  const { meta } = (error ?? {}) as { meta?: { driverAdapterError?: { cause?: DriverCause } } }
-  return meta?.driverAdapterError?.cause ?? ((error as Error | null)?.cause as DriverCause)
+  const { meta, cause, code } = (error ?? {}) as {
+    meta?: { driverAdapterError?: { cause?: DriverCause } }
+    cause?: DriverCause
+    code?: string
+  }
+  return (
+    meta?.driverAdapterError?.cause ??
+    cause ??
+    (code === undefined ? undefined : { originalCode: code })
+  )
 }

@@ -1,6 +1,7 @@
 import type { Job, JobsOptions, Queue } from "bullmq"
 import { Type, type Static } from "typebox"
 import { Value } from "typebox/value"
+import { repeat } from "../db/repeat.ts"
 import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
 
 export const ACCRUAL_QUEUE = "accrual"
@@ -55,6 +56,23 @@ export async function addPolls(queue: AccrualQueue, numbers: string[]): Promise<
       opts: { jobId: `order-${number}` },
     })),
   )
+}
+
+/**
+ * Puts the job that is being worked on off for `delayMs`, with what is now known of its order. The
+ * processor must then throw `DelayedError`.
+ *
+ * On PostgreSQL either command may be the victim of a deadlock: BullMQ renews its workers' locks
+ * and looks for stalled jobs in statements over many jobs, in no fixed order.
+ */
+export async function postponePoll(
+  job: PollJob,
+  token: string | undefined,
+  payload: PollPayload,
+  delayMs: number,
+): Promise<void> {
+  await repeat(() => job.updateData(payload))
+  await repeat(() => job.moveToDelayed(Date.now() + delayMs, token))
 }
 
 /** Checks a payload where it enters the worker; undefined when it is none of ours. */

@@ -3,6 +3,7 @@ import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-
 import {
   type PollJob,
   type PollPayload,
+  postponePoll,
   readPollPayload,
 } from "@gofermart/shared/queue/poll-job.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
@@ -89,8 +90,8 @@ async function act(
       const { brokenSince, lastAnswer, delayMs } = step
       if (brokenSince !== undefined)
         parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
-      await job.updateData(asked(payload, payload.polls + 1, lastAnswer, brokenSince))
-      await job.moveToDelayed(Date.now() + delayMs, token)
+      const known = asked(payload, payload.polls + 1, lastAnswer, brokenSince)
+      await postponePoll(job, token, known, delayMs)
       throw new DelayedError()
     }
     case "pause":
