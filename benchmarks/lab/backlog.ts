@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
-import type { Done } from "../measure/rounds.ts"
+import { type Done, timed } from "../measure/rounds.ts"
 import { type Customer, inTurn } from "./customers.ts"
-import type { BenchDatabase, Lab } from "./lab.ts"
-import { openLedger, recordNewOrders } from "./orders.ts"
+import type { BenchDatabase, Lab, QueueServer } from "./lab.ts"
+import { recordNewOrders } from "./orders.ts"
 
 const LOOK_INTERVAL_MS = 20
 const FINAL_TIMEOUT_MS = 300_000
@@ -22,14 +21,13 @@ export interface Backlog {
  * of one of the customers after another.
  */
 export async function makeBacklog(
-  database: BenchDatabase,
-  queueUrl: string,
   lab: Lab,
+  database: BenchDatabase,
+  server: QueueServer,
   customers: Customer[],
 ): Promise<Backlog> {
-  const ledger = openLedger(database, lab)
-  const queue = await openAccrualQueue(queueUrl, lab.logger)
-  lab.onClose(() => queue.close())
+  const ledger = lab.ledger(database)
+  const queue = await lab.queue(server)
   const nextCustomer = inTurn(customers)
   let waiting = 0
   return {
@@ -43,10 +41,10 @@ export async function makeBacklog(
     async settle() {
       const operations = waiting
       waiting = 0
-      const begun = performance.now()
-      await queue.resume()
-      await untilAllFinal(database)
-      return { operations, seconds: (performance.now() - begun) / 1_000 }
+      return timed(operations, async () => {
+        await queue.resume()
+        await untilAllFinal(database)
+      })
     },
   }
 }

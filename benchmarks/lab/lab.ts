@@ -5,10 +5,14 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { type Child, ENTRIES, startProgram } from "@gofermart/local-stack/child.ts"
 import { type EmbeddedPostgres, startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { findRedisServer, startRedis } from "@gofermart/local-stack/redis.ts"
+import { type Database, openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
 import { migrate } from "@gofermart/shared/db/migrate.ts"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { Client, Pool } from "pg"
 import { type CpuClock, ownClock, postgresClock, processClock } from "../measure/cpu.ts"
+import { HttpLoad } from "../measure/http-load.ts"
 import { KEY } from "./customers.ts"
 
 const repository = fileURLToPath(new URL("../../", import.meta.url))
@@ -21,6 +25,8 @@ const SERVICE_ENV = {
   UNFINISHED_ORDERS_MAX: "100000000",
   LOG_LEVEL: "warn",
 }
+
+const LEDGER_CONNECTIONS_MAX = 1
 
 export interface Part {
   url: string
@@ -138,6 +144,28 @@ export class Lab {
     }
   }
 
+  /** The bench's own way to the ledger's functions, until the scope ends. */
+  ledger({ url }: BenchDatabase): Database {
+    const limits = { connectionsMax: LEDGER_CONNECTIONS_MAX, ...SERVICE_TIMEOUTS }
+    const ledger = openDatabase(url, "gofermart-bench", limits)
+    this.#closers.push(() => ledger.$disconnect())
+    return ledger
+  }
+
+  /** The bench's own way to the queue, until the scope ends. */
+  async queue({ url }: { url: string }): Promise<AccrualQueue> {
+    const queue = await openAccrualQueue(url, this.logger)
+    this.#closers.push(() => queue.close())
+    return queue
+  }
+
+  /** So many connections to a server, until the scope ends. */
+  load({ url }: Part, connections: number): HttpLoad {
+    const load = new HttpLoad(url, connections)
+    this.#closers.push(() => load.close())
+    return load
+  }
+
   startApi(settings: Settings): Promise<Part> {
     return this.start(ENTRIES.api, envOf(settings), settings.standIns)
   }
@@ -178,10 +206,6 @@ export class Lab {
     await client.connect()
     await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
     await client.end()
-  }
-
-  onClose(close: () => Promise<unknown>): void {
-    this.#closers.push(close)
   }
 
   /** Ends what the scenario has started, the latest first. */

@@ -1,26 +1,16 @@
-import { type Database, openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import type { Database } from "@gofermart/shared/db/client.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import type { Points } from "@gofermart/shared/domain/points.ts"
 import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
 import { settleAccruals } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { type Customer, inTurn } from "./customers.ts"
-import type { BenchDatabase, Lab } from "./lab.ts"
-import { newNumber } from "./uploads.ts"
+import { newNumber } from "./requests.ts"
 
 const ORDERS_PER_CALL = 1_000
-const CONNECTIONS_MAX = 1
 /** Longer than any run, so that requeue leaves these orders alone. */
 const LEASE_MS = 3_600_000
 /** No order made here is unknown to a scoring system. */
 const GRACE_MS = 0
-
-/** The bench's own way to the ledger's functions, until the scope ends. */
-export function openLedger({ url }: BenchDatabase, lab: Lab): Database {
-  const limits = { connectionsMax: CONNECTIONS_MAX, ...SERVICE_TIMEOUTS }
-  const ledger = openDatabase(url, "gofermart-bench", limits)
-  lab.onClose(() => ledger.$disconnect())
-  return ledger
-}
 
 /**
  * Records so many orders without an API, of one customer after another, and gives their numbers as

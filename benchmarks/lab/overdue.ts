@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { requeueOverdue } from "@gofermart/accrual-worker/requeue/requeue.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import type { Done } from "../measure/rounds.ts"
+import { type Done, timed } from "../measure/rounds.ts"
 import type { BenchDatabase, Lab } from "./lab.ts"
 
 /** The shipped defaults. */
@@ -42,7 +42,6 @@ export async function requeueAll(
   orders: number,
 ): Promise<Done> {
   const over = new AbortController()
-  const begun = performance.now()
   const requeuing = requeueOverdue(
     { ...parts, logger: lab.logger },
     LEASE,
@@ -50,15 +49,19 @@ export async function requeueAll(
     over.signal,
   )
   try {
-    while ((await parts.queue.count()) < orders) {
-      if (performance.now() - begun > TIMEOUT_MS) {
-        throw new Error(`${orders} orders were not put back after ${TIMEOUT_MS} ms`)
-      }
-      await sleep(LOOK_INTERVAL_MS)
-    }
-    return { operations: orders, seconds: (performance.now() - begun) / 1_000 }
+    return await timed(orders, () => untilCount(parts.queue, orders))
   } finally {
     over.abort()
     await requeuing
+  }
+}
+
+async function untilCount(queue: AccrualQueue, orders: number): Promise<void> {
+  const ends = performance.now() + TIMEOUT_MS
+  while ((await queue.count()) < orders) {
+    if (performance.now() > ends) {
+      throw new Error(`${orders} orders were not put back after ${TIMEOUT_MS} ms`)
+    }
+    await sleep(LOOK_INTERVAL_MS)
   }
 }

@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Client, type Dispatcher } from "undici"
+import { type Dispatcher, Pool } from "undici"
 
 export interface HttpRequest {
   method: "GET" | "POST"
@@ -21,43 +21,34 @@ const ANSWER_TIMEOUT_MS = 30_000
 
 /** A number of kept connections to one server, each with one request under way at a time. */
 export class HttpLoad {
-  readonly #clients: Client[]
+  readonly #pool: Pool
+  readonly #connections: number
 
   constructor(url: string, connections: number) {
-    const options = { pipelining: 1, headersTimeout: ANSWER_TIMEOUT_MS }
-    this.#clients = Array.from({ length: connections }, () => new Client(url, options))
+    this.#pool = new Pool(url, { connections, pipelining: 1, headersTimeout: ANSWER_TIMEOUT_MS })
+    this.#connections = connections
   }
 
   /**
    * Sends one request after another on each connection for so many seconds. Any status but
    * `expected` fails the benchmark: a refusal is quickly made.
    */
-  async run(seconds: number, next: () => HttpRequest, expected: number): Promise<Answered> {
+  run(seconds: number, next: () => HttpRequest, expected: number): Promise<Answered> {
     const ends = performance.now() + seconds * 1_000
-    return this.#measure((send) => {
-      const lanes = this.#clients.map(async (client) => {
-        while (performance.now() < ends) await send(client, performance.now(), next(), expected)
-      })
-      return Promise.all(lanes)
-    })
+    return this.#runWhile(() => performance.now() < ends, next, expected)
   }
 
   /** Sends so many requests, as fast as the connections allow. */
-  async runCount(count: number, next: () => HttpRequest, expected: number): Promise<Answered> {
+  runCount(count: number, next: () => HttpRequest, expected: number): Promise<Answered> {
     let left = count
-    return this.#measure((send) => {
-      const lanes = this.#clients.map(async (client) => {
-        while (left-- > 0) await send(client, performance.now(), next(), expected)
-      })
-      return Promise.all(lanes)
-    })
+    return this.#runWhile(() => left-- > 0, next, expected)
   }
 
   /**
    * Sends requests at a steady pace, whether or not earlier ones are answered. A latency counts from
    * when the request was due, so that a pause of the server counts for all that it held up.
    */
-  async runAt(
+  runAt(
     perSecond: number,
     seconds: number,
     next: () => HttpRequest,
@@ -66,45 +57,36 @@ export class HttpLoad {
     const count = Math.round(perSecond * seconds)
     return this.#measure(async (send) => {
       const begun = performance.now()
-      const free = [...this.#clients]
-      const waiting: ((client: Client) => void)[] = []
-      const take = () =>
-        new Promise<Client>((resolve) => {
-          const client = free.pop()
-          if (client === undefined) waiting.push(resolve)
-          else resolve(client)
-        })
-      const give = (client: Client) => {
-        const first = waiting.shift()
-        if (first === undefined) free.push(client)
-        else first(client)
-      }
-      const sendDue = async (due: number) => {
-        const client = await take()
-        await send(client, due, next(), expected)
-        give(client)
-      }
       const sent: Promise<void>[] = []
       for (let i = 0; i < count; i++) {
         const due = begun + (i * 1_000) / perSecond
         const early = due - performance.now()
         if (early > 1) await sleep(early)
-        sent.push(sendDue(due))
+        sent.push(send(due, next(), expected))
       }
       await Promise.all(sent)
     })
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()))
+    await this.#pool.close()
+  }
+
+  #runWhile(isOn: () => boolean, next: () => HttpRequest, expected: number): Promise<Answered> {
+    return this.#measure((send) => {
+      const lane = async () => {
+        while (isOn()) await send(performance.now(), next(), expected)
+      }
+      return Promise.all(Array.from({ length: this.#connections }, lane))
+    })
   }
 
   async #measure(run: (send: Send) => Promise<unknown>): Promise<Answered> {
     const latencies = createHistogram({ highest: LATENCY_US_MAX })
     const begun = performance.now()
-    await run((client, due, request, expected) => {
-      return answered(client, request, expected).then(() => record(latencies, due))
-    })
+    await run((due, request, expected) =>
+      answered(this.#pool, request, expected).then(() => record(latencies, due)),
+    )
     return {
       operations: latencies.count,
       seconds: (performance.now() - begun) / 1_000,
@@ -114,15 +96,15 @@ export class HttpLoad {
   }
 }
 
-type Send = (client: Client, due: number, request: HttpRequest, expected: number) => Promise<void>
+type Send = (due: number, request: HttpRequest, expected: number) => Promise<void>
 
 function record(latencies: RecordableHistogram, due: number): void {
   const us = Math.round((performance.now() - due) * 1_000)
   latencies.record(Math.min(Math.max(us, 1), LATENCY_US_MAX))
 }
 
-/** Leaner than `client.request`, which makes a stream of every body. */
-function answered(client: Client, request: HttpRequest, expected: number): Promise<void> {
+/** Leaner than `pool.request`, which makes a stream of every body. */
+function answered(pool: Pool, request: HttpRequest, expected: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let status = 0
     const handler: Dispatcher.DispatchHandler = {
@@ -139,6 +121,6 @@ function answered(client: Client, request: HttpRequest, expected: number): Promi
         reject(error)
       },
     }
-    client.dispatch(request, handler)
+    pool.dispatch(request, handler)
   })
 }

@@ -37,13 +37,21 @@ export async function alternate(
     for (const side of order) {
       report(round, rounds + 1, side.name)
       await side.prepare?.()
-      const before = read(side.clocks)
-      const done = await side.run()
-      const cpu = differences(read(side.clocks), before)
-      if (round > 0) runs.get(side.name)?.push({ ...done, cpu })
+      const run = await withCpu(side.clocks, side.run)
+      if (round > 0) runs.get(side.name)?.push(run)
     }
   }
   return runs
+}
+
+/** Adds what the parts' clocks went on by while it ran. */
+export async function withCpu<Ran extends Done>(
+  clocks: Side["clocks"],
+  run: () => Promise<Ran>,
+): Promise<Ran & Run> {
+  const before = read(clocks)
+  const done = await run()
+  return { ...done, cpu: differences(read(clocks), before) }
 }
 
 function read(clocks: Record<string, CpuClock>): Record<string, number> {
@@ -54,6 +62,13 @@ function differences(after: Record<string, number>, before: Record<string, numbe
   return Object.fromEntries(
     Object.entries(after).map(([part, seconds]) => [part, seconds - (before[part] ?? 0)]),
   )
+}
+
+/** How long it takes to do so much. */
+export async function timed(operations: number, work: () => Promise<unknown>): Promise<Done> {
+  const begun = performance.now()
+  await work()
+  return { operations, seconds: (performance.now() - begun) / 1_000 }
 }
 
 export function perSecond({ operations, seconds }: Done): number {

@@ -1,9 +1,8 @@
 import { untilAllFinal } from "../lab/backlog.ts"
-import { inTurn, makeCustomers } from "../lab/customers.ts"
+import { makeCustomers } from "../lab/customers.ts"
 import type { Lab, Part, QueueServer } from "../lab/lab.ts"
-import { HttpLoad } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
-import { uploads } from "../lab/uploads.ts"
+import { uploadsOf } from "../lab/requests.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 64
@@ -26,7 +25,6 @@ export const endToEnd: Scenario = {
       await systemSide(lab, scoring, POSTGRESQL),
     ]
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
-    await lab.endScope()
     const row = {
       row: "8",
       what: `orders uploaded and settled, ${REDIS}`,
@@ -50,9 +48,8 @@ async function systemSide(
   const settings = { databaseUrl: database.url, queueUrl: queue?.url ?? database.url }
   const api = await lab.startApi(settings)
   const worker = await lab.startWorker({ ...settings, scoringUrl: scoring.url })
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  const load = lab.load(api, CONNECTIONS)
+  const next = uploadsOf(customers)
   return {
     name,
     clocks: {

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { inTurn, makeCustomers } from "../lab/customers.ts"
+import { makeCustomers } from "../lab/customers.ts"
 import type { Lab } from "../lab/lab.ts"
-import { uploads } from "../lab/uploads.ts"
-import { HttpLoad } from "../measure/http-load.ts"
+import { uploadsOf } from "../lab/requests.ts"
 import { alternate, perSecond, ratios, type Run, type Side } from "../measure/rounds.ts"
 import { PGBENCH, pgbenchSides } from "./pgbench.ts"
 import type { Outcome, Row, Scenario } from "./scenario.ts"
@@ -67,7 +65,7 @@ async function apiSide(
   lab: Lab,
   connections: number,
   name: string,
-  standIns?: Record<string, string>,
+  standIns: Record<string, string> = {},
 ): Promise<Side> {
   const database = await lab.database()
   const queue = await lab.redis()
@@ -75,13 +73,11 @@ async function apiSide(
   const api = await lab.startApi({
     databaseUrl: database.url,
     queueUrl: queue.url,
-    ...(standIns === undefined ? {} : { standIns }),
+    standIns,
   })
-  const load = new HttpLoad(api.url, connections)
-  lab.onClose(() => load.close())
-  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
-  const jobs = await openAccrualQueue(queue.url, lab.logger)
-  lab.onClose(() => jobs.close())
+  const load = lab.load(api, connections)
+  const next = uploadsOf(customers)
+  const jobs = await lab.queue(queue)
   // An upload is through when its job is in the queue, which its answer does not wait for.
   const untilEnqueued = async (orders: number) => {
     const ends = performance.now() + ENQUEUED_TIMEOUT_MS

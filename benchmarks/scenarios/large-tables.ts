@@ -1,13 +1,11 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { loadSettled, loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
-import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
+import { type Customer, makeCustomers } from "../lab/customers.ts"
 import type { BenchDatabase, Lab, Part, QueueServer } from "../lab/lab.ts"
-import { uploads } from "../lab/uploads.ts"
-import { openLedger } from "../lab/orders.ts"
+import { readsOf, uploadsOf } from "../lab/requests.ts"
 import { deleteWaiting, makeOverdue, requeueAll } from "../lab/overdue.ts"
-import { HttpLoad } from "../measure/http-load.ts"
+import type { HttpLoad } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
 import type { Outcome, Scenario } from "./scenario.ts"
 
@@ -44,7 +42,6 @@ export const largeTables: Scenario = {
       })
       for (const [side, done] of runs) outcome.runs.set(`${operation}, ${side}`, done)
     }
-    await lab.endScope()
     return outcome
   },
 }
@@ -72,12 +69,10 @@ async function makeStage(lab: Lab, size: number): Promise<Stage> {
   await loadWaiting(lab, tables, await makeCustomers(tables, CUSTOMERS_WAITING), WAITING)
   await tidyUp(tables)
   const redis = await lab.redis()
-  const queue = await openAccrualQueue(redis.url, lab.logger)
-  lab.onClose(() => queue.close())
+  const queue = await lab.queue(redis)
   const api = await lab.startApi({ databaseUrl: tables.url, queueUrl: redis.url })
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  return { size, tables, database: openLedger(tables, lab), redis, queue, api, load, asking }
+  const load = lab.load(api, CONNECTIONS)
+  return { size, tables, database: lab.ledger(tables), redis, queue, api, load, asking }
 }
 
 type Measured = (lab: Lab, stage: Stage) => Omit<Side, "name">
@@ -95,7 +90,7 @@ const OPERATIONS: Record<string, Measured> = {
     run: () => requeueAll(lab, { database, queue }, WAITING),
   }),
   intake: (lab, stage) => {
-    const next = uploads(nextHeaders(stage))
+    const next = uploadsOf(stage.asking)
     return {
       clocks: { ...apiClocks(lab, stage), Redis: stage.redis.clock },
       prepare: async () => {
@@ -109,17 +104,12 @@ const OPERATIONS: Record<string, Measured> = {
 
 function reading(path: string): Measured {
   return (lab, stage) => {
-    const headers = nextHeaders(stage)
-    const next = () => ({ method: "GET" as const, path, headers: headers() })
+    const next = readsOf(stage.asking, path)
     return {
       clocks: apiClocks(lab, stage),
       run: () => stage.load.run(lab.extent.seconds, next, 200),
     }
   }
-}
-
-function nextHeaders({ asking }: Stage): () => Record<string, string> {
-  return inTurn(asking.map(({ headers }) => headers))
 }
 
 function apiClocks(lab: Lab, { api }: Stage): Side["clocks"] {

@@ -1,8 +1,7 @@
-import { inTurn, makeCustomers } from "../lab/customers.ts"
+import { makeCustomers } from "../lab/customers.ts"
 import type { Lab, Part } from "../lab/lab.ts"
-import { HttpLoad } from "../measure/http-load.ts"
 import { alternate, type Run, ratios, type Side } from "../measure/rounds.ts"
-import { uploads } from "../lab/uploads.ts"
+import { uploadsOf } from "../lab/requests.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 32
@@ -28,7 +27,6 @@ export const loginFlood: Scenario = {
     const { sides, flood } = await makeSides(lab)
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
     checkFlood(await tell(flood, "stop"))
-    await lab.endScope()
     const row = {
       row: "12",
       what: `p99 of uploads ${FLOODED}`,
@@ -55,9 +53,8 @@ async function makeSides(lab: Lab): Promise<{ sides: Side[]; flood: Part }> {
     env: { TRUSTED_PROXIES: "127.0.0.1/32" },
   })
   const flood = await lab.start("benchmarks/programs/login-flood.ts", { API_URL: api.url })
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  const load = lab.load(api, CONNECTIONS)
+  const next = uploadsOf(customers)
   const side = (name: string, order: "start" | "stop"): Side => ({
     name,
     clocks: {

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { untilAllFinal } from "../lab/backlog.ts"
-import { inTurn, makeCustomers } from "../lab/customers.ts"
+import { makeCustomers } from "../lab/customers.ts"
 import type { BenchDatabase, Lab, Part } from "../lab/lab.ts"
 import { residentBytes } from "../lab/resident.ts"
 import type { CpuClock } from "../measure/cpu.ts"
-import { HttpLoad } from "../measure/http-load.ts"
-import type { Run } from "../measure/rounds.ts"
-import { uploads } from "../lab/uploads.ts"
+import { type Done, withCpu } from "../measure/rounds.ts"
+import { uploadsOf } from "../lab/requests.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
 const DURATION_S = 600
@@ -27,9 +26,8 @@ export const memory: Scenario = {
   isLong: true,
   async measure(lab) {
     const system = await startSystem(lab)
-    const { run, samples } = await runSystem(lab, system)
+    const { samples, ...run } = await withCpu(system.clocks, () => runSystem(lab, system))
     await checkSettled(system.database, run.operations)
-    await lab.endScope()
     return {
       rows: [rowOf(samples, "API"), rowOf(samples, "worker")],
       runs: new Map([["uploads and their settlement", [run]]]),
@@ -68,9 +66,8 @@ async function startSystem(lab: Lab): Promise<System> {
   const settings = { databaseUrl: database.url, queueUrl: queue.url, scoringUrl: scoring.url }
   const api = await lab.startApi(settings)
   const worker = await lab.startWorker(settings)
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  const load = lab.load(api, CONNECTIONS)
+  const next = uploadsOf(customers)
   return {
     database,
     api,
@@ -94,10 +91,9 @@ interface Sample {
   worker: number
 }
 
-async function runSystem(lab: Lab, system: System): Promise<{ run: Run; samples: Sample[] }> {
-  const { database, api, worker, clocks, upload } = system
+async function runSystem(lab: Lab, system: System): Promise<Done & { samples: Sample[] }> {
+  const { database, api, worker, upload } = system
   const samples: Sample[] = []
-  const cpuBefore = Object.entries(clocks).map(([part, clock]) => [part, clock()] as const)
   const begun = performance.now()
   const elapsedS = () => (performance.now() - begun) / 1_000
   let operations = 0
@@ -112,8 +108,7 @@ async function runSystem(lab: Lab, system: System): Promise<{ run: Run; samples:
       worker: await residentBytes(worker.child.pid),
     })
   }
-  const cpu = cpuBefore.map(([part, before]) => [part, (clocks[part]?.() ?? NaN) - before] as const)
-  return { run: { operations, seconds: elapsedS(), cpu: Object.fromEntries(cpu) }, samples }
+  return { operations, seconds: elapsedS(), samples }
 }
 
 async function countUnsettled({ pool }: BenchDatabase): Promise<number> {

@@ -1,8 +1,8 @@
 import type { Points } from "@gofermart/shared/domain/points.ts"
-import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
+import { type Customer, makeCustomers } from "../lab/customers.ts"
 import type { BenchDatabase, Lab, Part } from "../lab/lab.ts"
-import { makeSettledOrders, openLedger } from "../lab/orders.ts"
-import { HttpLoad, type HttpRequest } from "../measure/http-load.ts"
+import { makeSettledOrders } from "../lab/orders.ts"
+import { readsOf } from "../lab/requests.ts"
 import { alternate, perSecond, type Run, ratios, type Side } from "../measure/rounds.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
@@ -23,7 +23,7 @@ export const reads: Scenario = {
   async measure(lab) {
     const database = await lab.database()
     const customers = await makeCustomers(database, CUSTOMERS)
-    await makeSettledOrders(openLedger(database, lab), customers, ORDERS_EACH, POINTS_EACH)
+    await makeSettledOrders(lab.ledger(database), customers, ORDERS_EACH, POINTS_EACH)
     // Otherwise the server does it by itself, in the middle of some run.
     await database.pool.query("VACUUM ANALYZE")
     const runs = await alternate(
@@ -31,7 +31,6 @@ export const reads: Scenario = {
       lab.extent.rounds,
       lab.report,
     )
-    await lab.endScope()
     return { rows: [rowOf(runs, "balance"), rowOf(runs, "order list")], runs }
   },
 }
@@ -84,10 +83,8 @@ async function checkShipped({ url }: Part, [customer]: Customer[]): Promise<void
 }
 
 function readSide(lab: Lab, api: Part, customers: Customer[], name: string, path: string): Side {
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  const nextCustomer = inTurn(customers)
-  const next = (): HttpRequest => ({ method: "GET", path, headers: nextCustomer().headers })
+  const load = lab.load(api, CONNECTIONS)
+  const next = readsOf(customers, path)
   return {
     name,
     clocks: { api: api.clock, PostgreSQL: lab.postgresClock, load: lab.loadClock },

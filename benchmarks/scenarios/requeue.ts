@@ -1,16 +1,13 @@
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
 import { makeCustomers } from "../lab/customers.ts"
+import { addJobs } from "../lab/jobs.ts"
 import type { Lab } from "../lab/lab.ts"
-import { openLedger } from "../lab/orders.ts"
 import { makeOverdue, requeueAll } from "../lab/overdue.ts"
-import { alternate, type Done, perSecond, ratios, type Side } from "../measure/rounds.ts"
+import { alternate, perSecond, ratios, type Side, timed } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
 const WAITING = 100_000
 const CUSTOMERS = 1_000
-const JOBS_PER_PAGE = 1_000
 
 const REQUEUE = "requeue"
 const PLAIN = "addBulk of the same numbers"
@@ -23,7 +20,6 @@ export const requeue: Scenario = {
   async measure(lab) {
     const sides = await makeSides(lab)
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
-    await lab.endScope()
     return {
       rows: [
         {
@@ -45,9 +41,8 @@ async function makeSides(lab: Lab): Promise<Side[]> {
   const redis = await lab.redis()
   const numbers = await loadWaiting(lab, tables, await makeCustomers(tables, CUSTOMERS), WAITING)
   await tidyUp(tables)
-  const database = openLedger(tables, lab)
-  const queue = await openAccrualQueue(redis.url, lab.logger)
-  lab.onClose(() => queue.close())
+  const database = lab.ledger(tables)
+  const queue = await lab.queue(redis)
   const clocks = { bench: lab.loadClock, PostgreSQL: lab.postgresClock, Redis: redis.clock }
   return [
     {
@@ -63,15 +58,7 @@ async function makeSides(lab: Lab): Promise<Side[]> {
       name: PLAIN,
       clocks,
       prepare: () => redis.empty(),
-      run: () => addAll(queue, numbers),
+      run: () => timed(WAITING, () => addJobs(queue, numbers)),
     },
   ]
-}
-
-async function addAll(queue: AccrualQueue, numbers: string[]): Promise<Done> {
-  const begun = performance.now()
-  for (let added = 0; added < numbers.length; added += JOBS_PER_PAGE) {
-    await addPolls(queue, numbers.slice(added, added + JOBS_PER_PAGE))
-  }
-  return { operations: numbers.length, seconds: (performance.now() - begun) / 1_000 }
 }

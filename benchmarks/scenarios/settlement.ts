@@ -1,17 +1,15 @@
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { setTimeout as sleep } from "node:timers/promises"
 import { makeBacklog } from "../lab/backlog.ts"
 import { makeCustomers } from "../lab/customers.ts"
+import { addJobs } from "../lab/jobs.ts"
 import type { Lab, Part } from "../lab/lab.ts"
-import { newNumber } from "../lab/uploads.ts"
-import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
+import { newNumber } from "../lab/requests.ts"
+import { alternate, perSecond, ratios, type Side, timed } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CUSTOMERS = 1_000
 /** Of one run, for each second that it is to take. */
 const ORDERS_PER_SECOND = 3_000
-const ORDERS_PER_PAGE = 1_000
 const LOOK_INTERVAL_MS = 20
 
 const SHIPPED = "shipped"
@@ -46,7 +44,7 @@ async function settlingSide(
   lab: Lab,
   scoring: Part,
   name: string,
-  standIns?: Record<string, string>,
+  standIns: Record<string, string> = {},
 ): Promise<Side> {
   const database = await lab.database()
   const queue = await lab.redis()
@@ -54,14 +52,10 @@ async function settlingSide(
     databaseUrl: database.url,
     queueUrl: queue.url,
     scoringUrl: scoring.url,
-    ...(standIns === undefined ? {} : { standIns }),
+    standIns,
   })
-  const backlog = await makeBacklog(
-    database,
-    queue.url,
-    lab,
-    await makeCustomers(database, CUSTOMERS),
-  )
+  const customers = await makeCustomers(database, CUSTOMERS)
+  const backlog = await makeBacklog(lab, database, queue, customers)
   return {
     name,
     clocks: {
@@ -77,8 +71,7 @@ async function settlingSide(
 
 async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
   const server = await lab.redis()
-  const queue = await openAccrualQueue(server.url, lab.logger)
-  lab.onClose(() => queue.close())
+  const queue = await lab.queue(server)
   const worker = await lab.start("benchmarks/programs/asking-worker.ts", {
     DATABASE_URL: "postgresql://127.0.0.1/none",
     QUEUE_URL: server.url,
@@ -90,16 +83,12 @@ async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
     clocks: { worker: worker.clock, Redis: server.clock, scoring: scoring.clock },
     async prepare() {
       await queue.pause()
-      for (let left = orders; left > 0; left -= ORDERS_PER_PAGE) {
-        const page = Math.min(left, ORDERS_PER_PAGE)
-        await addPolls(queue, Array.from({ length: page }, newNumber))
-      }
+      await addJobs(queue, Array.from({ length: orders }, newNumber))
     },
-    async run() {
-      const begun = performance.now()
-      await queue.resume()
-      while ((await queue.getJobCountByTypes("wait", "active")) > 0) await sleep(LOOK_INTERVAL_MS)
-      return { operations: orders, seconds: (performance.now() - begun) / 1_000 }
-    },
+    run: () =>
+      timed(orders, async () => {
+        await queue.resume()
+        while ((await queue.getJobCountByTypes("wait", "active")) > 0) await sleep(LOOK_INTERVAL_MS)
+      }),
   }
 }

@@ -1,10 +1,8 @@
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
-import { inTurn, makeCustomers } from "../lab/customers.ts"
-import type { Lab, QueueServer } from "../lab/lab.ts"
-import { uploads } from "../lab/uploads.ts"
-import { HttpLoad } from "../measure/http-load.ts"
+import { makeCustomers } from "../lab/customers.ts"
+import { addJobs } from "../lab/jobs.ts"
+import type { Lab } from "../lab/lab.ts"
+import { uploadsOf } from "../lab/requests.ts"
 import { alternate, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -12,8 +10,6 @@ const WAITING = 1_000_000
 const CUSTOMERS = 1_000
 const CONNECTIONS = 64
 const UPLOADS_PER_S = 300
-const JOBS_PER_PAGE = 1_000
-const PAGES_AT_ONCE = 4
 /** Of a run: with fewer uploads than in this time a hundredth of them is too few to tell. */
 const RUN_S_MIN = 10
 /** In which every customer uploads once: after a pause the API knows none of them any more. */
@@ -27,7 +23,6 @@ export const waitingOrders: Scenario = {
   async measure(lab) {
     const sides = [await intakeSide(lab, WAITING), await intakeSide(lab, 0)]
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
-    await lab.endScope()
     return {
       rows: [
         {
@@ -52,12 +47,13 @@ async function intakeSide(lab: Lab, waiting: number): Promise<Side> {
   const queue = await lab.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
   const numbers = await loadWaiting(lab, database, customers, waiting)
-  await addJobs(lab, queue, numbers)
+  await addJobs(await lab.queue(queue), numbers, (added) =>
+    lab.report(added, numbers.length, "adding jobs"),
+  )
   await tidyUp(database)
   const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
-  const next = uploads(inTurn(customers.map(({ headers }) => headers)))
+  const load = lab.load(api, CONNECTIONS)
+  const next = uploadsOf(customers)
   return {
     name: nameOf(waiting),
     clocks: {
@@ -68,26 +64,5 @@ async function intakeSide(lab: Lab, waiting: number): Promise<Side> {
     },
     prepare: () => load.runAt(UPLOADS_PER_S, WARM_UP_S, next, 202),
     run: () => load.runAt(UPLOADS_PER_S, Math.max(lab.extent.seconds, RUN_S_MIN), next, 202),
-  }
-}
-
-/** Adds the jobs of these orders, several pages at once. */
-async function addJobs(lab: Lab, server: QueueServer, numbers: string[]): Promise<void> {
-  const queue = await openAccrualQueue(server.url, lab.logger)
-  let added = 0
-  const lane = async () => {
-    while (added < numbers.length) {
-      lab.report(added, numbers.length, "adding jobs")
-      const page = numbers.slice(added, added + JOBS_PER_PAGE)
-      added += page.length
-      await addPolls(queue, page)
-    }
-  }
-  try {
-    await Promise.all(Array.from({ length: PAGES_AT_ONCE }, lane))
-    const jobs = await queue.count()
-    if (jobs !== numbers.length) throw new Error(`the queue has ${jobs} jobs`)
-  } finally {
-    await queue.close()
   }
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
-import { newNumber } from "../lab/uploads.ts"
+import { newNumber } from "../lab/requests.ts"
 import type { BenchDatabase, Lab } from "../lab/lab.ts"
-import { HttpLoad, type HttpRequest } from "../measure/http-load.ts"
+import type { HttpRequest } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -28,7 +28,6 @@ export const withdrawals: Scenario = {
       lab.extent.rounds,
       lab.report,
     )
-    await lab.endScope()
     const row = {
       row: "7",
       what: `withdrawals from ${HOT}`,
@@ -47,8 +46,7 @@ async function makeSides(
 ): Promise<Side[]> {
   const queue = await lab.redis()
   const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
-  const load = new HttpLoad(api.url, CONNECTIONS)
-  lab.onClose(() => load.close())
+  const load = lab.load(api, CONNECTIONS)
   const side = (name: string, those: Customer[]): Side => {
     const next = withdrawalsOf(those)
     return {

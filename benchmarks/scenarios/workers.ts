@@ -24,7 +24,6 @@ export const workers: Scenario = {
       await workersSide(lab, scoring, 4),
     ]
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
-    await lab.endScope()
     return { rows: [rowOf(runs, 2, { atLeast: 0.9 }), rowOf(runs, 4, undefined)], runs }
   },
 }
@@ -48,7 +47,7 @@ async function workersSide(lab: Lab, scoring: Part, count: number): Promise<Side
   const database = await lab.database()
   const queue = await lab.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
-  const backlog = await makeBacklog(database, queue.url, lab, customers)
+  const backlog = await makeBacklog(lab, database, queue, customers)
   const clocks: CpuClock[] = []
   for (let i = 0; i < count; i++) {
     const { clock } = await lab.startWorker({

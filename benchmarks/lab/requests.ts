@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto"
 import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import type { HttpRequest } from "../measure/http-load.ts"
+import { type Customer, inTurn } from "./customers.ts"
 
 const NUMBER_PART = { min: 10 ** 8, max: 10 ** 9 }
 
@@ -14,11 +15,18 @@ export function newNumber(): OrderNumber {
 }
 
 /** Requests that each upload a new number, of one customer after another. */
-export function uploads(nextHeaders: () => Record<string, string>): () => HttpRequest {
+export function uploadsOf(customers: Customer[]): () => HttpRequest {
+  const nextCustomer = inTurn(customers)
   return () => ({
     method: "POST",
     path: "/api/user/orders",
-    headers: { ...nextHeaders(), "content-type": "text/plain" },
+    headers: { ...nextCustomer().headers, "content-type": "text/plain" },
     body: newNumber(),
   })
+}
+
+/** Requests that each read a page of one customer after another. */
+export function readsOf(customers: Customer[], path: string): () => HttpRequest {
+  const nextCustomer = inTurn(customers)
+  return () => ({ method: "GET", path, headers: nextCustomer().headers })
 }
