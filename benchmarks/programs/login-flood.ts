@@ -1,13 +1,10 @@
 import { randomInt } from "node:crypto"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
-import { announceReady } from "@gofermart/shared/runtime/shutdown.ts"
 import { Client } from "undici"
+import { obey } from "./switch.ts"
 
 /**
  * Somebody who tries passwords on the API at API_URL, from another address each time, over and over
- * on each of its connections: between POST /start and POST /stop, to which it answers with how often
- * each status came.
+ * on each of its connections, between POST /start and POST /stop. It tells how often each status came.
  */
 const url = process.env["API_URL"] ?? ""
 
@@ -65,22 +62,9 @@ async function stop(): Promise<void> {
   underWay = undefined
 }
 
-async function control(order: string | undefined): Promise<string> {
-  if (order === "/start") await start()
-  else await stop()
-  return JSON.stringify(answers)
-}
-
 for (let i = 0; i < KNOWN_LOGINS; i++) {
   const status = await send(clients[0] as Client, "register", `known-${i}`, "the right password")
   if (status !== 200) throw new Error(`a registration was answered with ${status}`)
 }
 
-const server = createServer((request, response) => {
-  void control(request.url).then((body) => response.end(body))
-})
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo
-  announceReady({ url: `http://127.0.0.1:${port}` })
-})
-process.once("disconnect", () => process.exit())
+obey({ start, stop, tell: () => answers })

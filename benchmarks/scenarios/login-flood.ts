@@ -2,7 +2,7 @@ import { makeCustomers } from "../lab/customers.ts"
 import type { Lab, Part } from "../lab/lab.ts"
 import { alternate, type Run, ratios, type Side } from "../measure/rounds.ts"
 import { uploadsOf } from "../lab/requests.ts"
-import type { Scenario } from "./scenario.ts"
+import type { Row, Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 32
 const UPLOADS_PER_S = 200
@@ -16,6 +16,8 @@ const ATTEMPTS_MIN = 20
 const REFUSALS = ["401", "429", "503"]
 
 const FLOODED = "during a flood of wrong passwords"
+/** What a second process costs that does nothing but use a core in the same way. */
+const BESIDE_HASHING = "while another process hashes passwords"
 const QUIET = "without"
 
 /** Row 12: how much longer uploads take while somebody tries passwords from ever new addresses. */
@@ -27,14 +29,14 @@ export const loginFlood: Scenario = {
     const { sides, flood } = await makeSides(lab)
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
     checkFlood(await tell(flood, "stop"))
-    const row = {
-      row: "12",
+    const row = (to: string, target: Row["target"]): Row => ({
+      row: `12, ${to}`,
       what: `p99 of uploads ${FLOODED}`,
-      to: QUIET,
-      ratios: ratios(runs, FLOODED, QUIET, p99Ms),
-      target: { atMost: 2 },
-    }
-    return { rows: [row], runs }
+      to,
+      ratios: ratios(runs, FLOODED, to, p99Ms),
+      target,
+    })
+    return { rows: [row(QUIET, { atMost: 2 }), row(BESIDE_HASHING, undefined)], runs }
   },
 }
 
@@ -53,23 +55,25 @@ async function makeSides(lab: Lab): Promise<{ sides: Side[]; flood: Part }> {
     env: { TRUSTED_PROXIES: "127.0.0.1/32" },
   })
   const flood = await lab.start("benchmarks/programs/login-flood.ts", { API_URL: api.url })
+  const hashing = await lab.start("benchmarks/programs/hashing.ts", {})
   const load = lab.load(api, CONNECTIONS)
   const next = uploadsOf(customers)
-  const side = (name: string, order: "start" | "stop"): Side => ({
+  const side = (name: string, switchedOn?: Part): Side => ({
     name,
     clocks: {
       api: api.clock,
       PostgreSQL: lab.postgresClock,
       flood: flood.clock,
+      hashing: hashing.clock,
       load: lab.loadClock,
     },
     prepare: async () => {
       await queue.empty()
-      await tell(flood, order)
+      for (const part of [flood, hashing]) await tell(part, part === switchedOn ? "start" : "stop")
     },
     run: () => load.runAt(UPLOADS_PER_S, RUN_FACTOR * lab.extent.seconds, next, 202),
   })
-  return { sides: [side(FLOODED, "start"), side(QUIET, "stop")], flood }
+  return { sides: [side(FLOODED, flood), side(BESIDE_HASHING, hashing), side(QUIET)], flood }
 }
 
 /** Gives how often each status came so far. */

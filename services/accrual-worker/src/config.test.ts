@@ -25,7 +25,7 @@ describe("the worker's settings", () => {
       scoringUrl: "http://scoring:8080",
       scoringTimeoutMs: 10_000,
       graceMs: 86_400_000,
-      concurrency: 50,
+      concurrency: 100,
       requeueIntervalMs: 5_000,
       lease: { minMs: 30_000, maxMs: 600_000 },
       shutdownGraceMs: 20_000,

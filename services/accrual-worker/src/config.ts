@@ -21,7 +21,7 @@ const Schema = Type.Object({
   }),
   SCORING_TIMEOUT: duration("10s"),
   SCORING_UNREGISTERED_GRACE: duration("24h"),
-  WORKER_CONCURRENCY: wholeNumber(1, 1_000, 50),
+  WORKER_CONCURRENCY: wholeNumber(1, 1_000, 100),
   REQUEUE_INTERVAL: duration("5s"),
   REQUEUE_LEASE_MIN: duration("30s"),
   REQUEUE_LEASE_MAX: duration("10m"),
