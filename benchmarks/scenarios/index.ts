@@ -1,3 +1,4 @@
+import { durability } from "./durability.ts"
 import { endToEnd } from "./end-to-end.ts"
 import { intake } from "./intake.ts"
 import { largeTables } from "./large-tables.ts"
@@ -14,6 +15,7 @@ import { workers } from "./workers.ts"
 /** All there are, the ordinary ones first. */
 export const scenarios: Scenario[] = [
   intake,
+  durability,
   settlement,
   reads,
   withdrawals,
