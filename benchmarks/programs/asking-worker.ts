@@ -19,7 +19,10 @@ await openAccrualWorker(
     const payload = readPollPayload(job.data)
     const answer = payload && (await scoring.ask(payload.number))
     // A question that fails is quickly asked: it must not count.
-    if (answer?.kind !== "valid") process.exit(1)
+    if (answer?.kind !== "valid") {
+      process.stderr.write(`${JSON.stringify(answer)}\n`)
+      process.exit(1)
+    }
   },
   {
     concurrency: config.concurrency,

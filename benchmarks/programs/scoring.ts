@@ -4,6 +4,7 @@ import { announceReady } from "@gofermart/shared/runtime/shutdown.ts"
 
 /** A scoring system that costs as little as one can: every order earns 1 point, after DELAY_MS. */
 const delayMs = Number(process.env["DELAY_MS"])
+const KEEP_ALIVE_TIMEOUT_MS = 600_000
 const headers = { "content-type": "application/json" }
 
 const server = createServer((request, response) => {
@@ -16,6 +17,8 @@ const server = createServer((request, response) => {
   if (delayMs > 0) setTimeout(answer, delayMs)
   else answer()
 })
+// Closed between two runs, a connection could be closed just when a question is on its way.
+server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS
 server.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo
   announceReady({ url: `http://127.0.0.1:${port}` })

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { makeBacklog } from "../lab/backlog.ts"
 import { makeCustomers } from "../lab/customers.ts"
 import { addJobs } from "../lab/jobs.ts"
@@ -11,6 +12,7 @@ const CUSTOMERS = 1_000
 /** Of one run, for each second that it is to take. */
 const ORDERS_PER_SECOND = 3_000
 const LOOK_INTERVAL_MS = 20
+const EMPTY_TIMEOUT_MS = 120_000
 
 const SHIPPED = "shipped"
 const ASKING = "an empty worker making the same got call"
@@ -88,7 +90,15 @@ async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
     run: () =>
       timed(orders, async () => {
         await queue.resume()
-        while ((await queue.getJobCountByTypes("wait", "active")) > 0) await sleep(LOOK_INTERVAL_MS)
+        await untilEmpty(queue)
       }),
+  }
+}
+
+async function untilEmpty(queue: AccrualQueue): Promise<void> {
+  const ends = performance.now() + EMPTY_TIMEOUT_MS
+  while ((await queue.getJobCountByTypes("wait", "active")) > 0) {
+    if (performance.now() > ends) throw new Error("the empty worker does not work its queue off")
+    await sleep(LOOK_INTERVAL_MS)
   }
 }
