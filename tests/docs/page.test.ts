@@ -40,8 +40,10 @@ describe.skipIf("missing" in browserProgram)(`the page at /docs, in a browser${w
     await page.click(`${block} .opblock-summary-control`)
     await page.waitForSelector(`${block} .execute`)
     if (body !== undefined) {
-      await page.$eval(`${block} .body-param textarea`, (area) => area.select())
-      await page.type(`${block} .body-param textarea`, body)
+      // It comes after the button, and with an example in it.
+      const area = await page.waitForSelector(`${block} .body-param textarea`)
+      await area?.evaluate((shown) => shown.select())
+      await area?.type(body)
     }
     await page.click(`${block} .execute`)
     const status = await page.waitForSelector(
