@@ -12,6 +12,8 @@ const CLIENTS = 200
 const CUSTOMERS = 10
 /** Longer than anybody waits for a connection, shorter than a statement may take. */
 const HELD_MS = 7_000
+/** Reads so far apart are not made one statement, which would need one connection. */
+const APART_MS = 300
 
 describe("an API with two connections", () => {
   let system: System
@@ -45,6 +47,11 @@ describe("an API with two connections", () => {
 
     // Two of the balances' readers have both connections, and keep them for as long as this holds.
     const held = await holdTransaction(url, "LOCK TABLE user_balances IN ACCESS EXCLUSIVE MODE")
+    const readers: Promise<Response>[] = []
+    for (const customer of customers.slice(0, 2)) {
+      readers.push(customer.request("GET", "/api/user/balance"))
+      await sleep(APART_MS)
+    }
     const answers = allAtOnce()
     await sleep(HELD_MS)
     await held.end("ROLLBACK")
@@ -52,6 +59,8 @@ describe("an API with two connections", () => {
     expect(refused.length).toBeGreaterThan(0)
     expect(refused.filter(({ retryAfter }) => retryAfter !== "1")).toEqual([])
     expect(served(await answers).length + refused.length).toBe(CLIENTS)
+    const read = await Promise.all(readers)
+    expect(read.map(({ status }) => status)).toEqual([200, 200])
 
     expect(served(await allAtOnce())).toHaveLength(CLIENTS)
     const [open] = await client.$queryRaw<{ count: number }[]>`
