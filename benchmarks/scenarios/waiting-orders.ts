@@ -47,9 +47,10 @@ async function intakeSide(lab: Lab, waiting: number): Promise<Side> {
   const queue = await lab.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
   const numbers = await loadWaiting(lab, database, customers, waiting)
-  await addJobs(await lab.queue(queue), numbers, (added) =>
-    lab.report(added, numbers.length, "adding jobs"),
-  )
+  const jobs = await lab.queue(queue)
+  await addJobs(jobs, numbers, (added) => lab.report(added, numbers.length, "adding jobs"))
+  const added = await jobs.count()
+  if (added !== numbers.length) throw new Error(`the queue has ${added} jobs`)
   await tidyUp(database)
   const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
   const load = lab.load(api, CONNECTIONS)
