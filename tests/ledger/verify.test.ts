@@ -65,7 +65,7 @@ describe("the verification of the ledger", () => {
   })
 
   it("finds an order without an accrual and a user without a balance", async () => {
-    await test.client.order.create({ data: { userId, number: "18" } })
+    await test.client.order.create({ data: { userId, number: "18", uploadedAt: new Date() } })
     expect(await reasons()).toEqual(["order 18 has no accrual"])
     await test.client.user.create({ data: { login: "nobody", password: "-" } })
     expect(await reasons()).toContain("there is no balance row")

@@ -15,13 +15,14 @@ const lockFile = join(dataFolder, "lock")
 const LOCK_ATTEMPTS_MAX = 3
 const runningFile = join(dataFolder, "running.json")
 
-/** What `demo` and `verify` need to know of the running stack. Holds the database's password. */
+/** What `demo` and the operators' commands need to know of the running stack. Holds passwords. */
 export interface Running {
   pid: number
   apiUrl: string
   scoringUrl: string
   simulated: boolean
   databaseUrl: string
+  queueUrl: string
 }
 
 /**

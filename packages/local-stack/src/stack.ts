@@ -8,13 +8,17 @@ import { startPostgres } from "./postgres.ts"
 
 const DATABASE = "gofermart"
 const OPERATORS_PORT = 8090
+/** Of the first worker; each further one has the next. */
+const WORKER_PORT = 8092
 const SIMULATOR_PORT = 8091
 
 export interface Stack {
   apiUrl: string
   operatorsUrl: string
+  workerUrls: string[]
   scoringUrl: string
   databaseUrl: string
+  queueUrl: string
   children: Child[]
 }
 
@@ -48,11 +52,12 @@ export async function startStack(
   report("migrating the database")
   await migrate(databaseUrl)
 
+  const queueUrl = options.queueUrl ?? databaseUrl
   const scoringUrl =
     options.scoringUrl ?? (await start("simulator", await simulatorEnv())).details["url"]
   const shared = {
     DATABASE_URL: databaseUrl,
-    QUEUE_URL: options.queueUrl,
+    QUEUE_URL: queueUrl,
     SCORING_URL: scoringUrl,
   }
   const api = await start("api", {
@@ -61,20 +66,28 @@ export async function startStack(
     AUTH_KEYS: env["AUTH_KEYS"] || (await keepAuthKeys()),
     OPERATORS_ADDRESS: env["OPERATORS_ADDRESS"] || (await loopback(OPERATORS_PORT)),
   })
-  for (let i = 1; i <= options.workers; i++) await start("worker", shared, `worker-${i}`)
+  const workers: Child[] = []
+  for (let i = 1; i <= options.workers; i++) {
+    const address = await loopback(WORKER_PORT + i - 1)
+    const settings = { ...shared, OPERATORS_ADDRESS: address }
+    workers.push(await start("worker", settings, `worker-${i}`))
+  }
   return {
     apiUrl: api.details["url"] ?? "",
     operatorsUrl: api.details["operatorsUrl"] ?? "",
+    workerUrls: workers.map(({ details }) => details["operatorsUrl"] ?? ""),
     scoringUrl: scoringUrl ?? "",
     databaseUrl,
+    queueUrl,
     children,
   }
 }
 
 /** Whose variables are whose, by the beginning of their names: a secret meant for one is no other's. */
 const SETTINGS = {
-  api: /^(AUTH_|DATABASE_|LOG_|LOGIN_|OPERATORS_|PASSWORD_|REGISTRATIONS_|REQUEUE_|SHUTDOWN_|THROTTLE_|TOKEN_|TRUSTED_|UNFINISHED_|WITHDRAWAL_)/,
-  worker: /^(DATABASE_|LOG_|REQUEUE_|SCORING_|SHUTDOWN_|WORKER_)/,
+  api: /^(AUTH_|BOARD_|DATABASE_|FLEET_|LOG_|LOGIN_|OPERATORS_|PASSWORD_|REGISTRATIONS_|REQUEUE_|SHUTDOWN_|THROTTLE_|TOKEN_|TRUSTED_|UNFINISHED_|WITHDRAWAL_)/,
+  worker:
+    /^(DATABASE_|LEDGER_|LIVENESS_|LOG_|OPERATORS_LOGIN|OPERATORS_PASSWORD|REQUEUE_|SCORING_|SHUTDOWN_|WORKER_)/,
   simulator: /^(LOG_|SIMULATOR_)/,
 }
 /** What Node itself looks at. */

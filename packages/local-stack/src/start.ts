@@ -58,8 +58,9 @@ async function run(options: StartOptions): Promise<void> {
   starting = start
   const stack = await start
   if (stopping) return
-  await writeRunning({ pid: process.pid, ...stack, simulated })
-  for (const child of stack.children) {
+  const { children, ...started } = stack
+  await writeRunning({ pid: process.pid, ...started, simulated })
+  for (const child of children) {
     void child.exited.then((code) => {
       if (stopping) return
       say(`Process ${child.pid} ended by itself with ${code ?? "a signal"}; see ${logsFolder}.`)
@@ -83,6 +84,7 @@ Gofermart is running.
   API        ${stack.apiUrl}
   Try it     ${stack.apiUrl}/docs
   Board      ${stack.operatorsUrl}
+  Metrics    ${[stack.operatorsUrl, ...stack.workerUrls].map((url) => `${url}/metrics`).join(" ")}
   Scoring    ${stack.scoringUrl}${scoring}
   Database   ${database}; the queue is ${queue}
   Workers    ${options.workers}

@@ -14,6 +14,8 @@ const PollPayload = Type.Object({
   polls: Type.Integer({ minimum: 0 }),
   /** Since when, in epoch milliseconds, no answer could be used; absent after one that could. */
   brokenSince: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** To when, in epoch milliseconds, the poll was put off. */
+  dueAt: Type.Optional(Type.Integer({ minimum: 0 })),
   /** The latest answer in words, for the operator who looks at the job. */
   lastAnswer: Type.Optional(Type.String()),
 })
@@ -53,9 +55,21 @@ export async function addPolls(queue: AccrualQueue, numbers: string[]): Promise<
     numbers.map((number) => ({
       name: POLL_JOB,
       data: { number, polls: 0 },
-      opts: { jobId: `order-${number}` },
+      opts: { jobId: jobIdOf(number) },
     })),
   )
+}
+
+/** The job of an order, in whatever state it is; undefined when there is none. */
+export async function findPoll(
+  queue: AccrualQueue,
+  number: OrderNumber,
+): Promise<PollJob | undefined> {
+  return queue.getJob(jobIdOf(number))
+}
+
+function jobIdOf(number: string): string {
+  return `order-${number}`
 }
 
 /**
@@ -71,8 +85,9 @@ export async function postponePoll(
   payload: PollPayload,
   delayMs: number,
 ): Promise<void> {
-  await repeat(() => job.updateData(payload))
-  await repeat(() => job.moveToDelayed(Date.now() + delayMs, token))
+  const dueAt = Date.now() + Math.round(delayMs)
+  await repeat(() => job.updateData({ ...payload, dueAt }))
+  await repeat(() => job.moveToDelayed(dueAt, token))
 }
 
 /** Checks a payload where it enters the worker; undefined when it is none of ours. */

@@ -1,0 +1,80 @@
+import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import {
+  databaseUrl,
+  duration,
+  queueUrl,
+  readEnv,
+  toMs,
+  withContractNames,
+} from "@gofermart/shared/runtime/env.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { Type } from "typebox"
+
+/** Exit codes beside 0. */
+export const EXIT_NOT_RIGHT = 1
+export const EXIT_FAILED = 2
+
+/** The whole ledger is read in one statement. */
+const STATEMENT_TIMEOUT_MS = 3_600_000
+const CONNECT_TIMEOUT_MS = 10_000
+const QUEUE_TIMEOUT_MS = 10_000
+
+const Schema = Type.Object({
+  DATABASE_URL: databaseUrl,
+  QUEUE_URL: Type.Optional(queueUrl),
+  REQUEUE_LEASE_MIN: duration("30s"),
+})
+
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** What a command works on, opened when it is first asked for. */
+export class Backends {
+  readonly leaseMs: number
+  readonly database: Database
+  readonly #queueUrl: string
+  #queue: AccrualQueue | undefined
+
+  /** Throws a `ConfigError` when the settings are not usable. */
+  constructor(env: NodeJS.ProcessEnv) {
+    const read = readEnv(Schema, withContractNames(env))
+    this.leaseMs = toMs(read.REQUEUE_LEASE_MIN)
+    this.#queueUrl = read.QUEUE_URL ?? read.DATABASE_URL
+    this.database = openDatabase(read.DATABASE_URL, "gofermart-operator", {
+      connectionsMax: 1,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    })
+  }
+
+  /** Rejects when the queue does not answer. */
+  async queue(): Promise<AccrualQueue> {
+    this.#queue ??= await inTime(openReady(this.#queueUrl))
+    return this.#queue
+  }
+
+  async close(): Promise<void> {
+    await this.database.$disconnect()
+    await this.#queue?.close()
+  }
+}
+
+async function openReady(url: string): Promise<AccrualQueue> {
+  const queue = await openAccrualQueue(url, createLogger("operator", "silent"))
+  await queue.waitUntilReady()
+  return queue
+}
+
+/** A queue's first connection is otherwise waited for as long as it takes. */
+function inTime<Result>(promise: Promise<Result>): Promise<Result> {
+  const late = AbortSignal.timeout(QUEUE_TIMEOUT_MS)
+  return Promise.race([
+    promise,
+    new Promise<never>((_resolve, reject) => {
+      late.addEventListener("abort", () => reject(new Error("The queue does not answer.")))
+    }),
+  ])
+}

@@ -1,0 +1,84 @@
+import { parseOrderNumber, type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { Command, InvalidArgumentError } from "commander"
+import { Backends, EXIT_FAILED, say } from "./backends.ts"
+import { showOrder } from "./order.ts"
+import { requeueAll, requeueOrder } from "./requeue.ts"
+import { showUser } from "./user.ts"
+import { verify } from "./verify.ts"
+
+const ABOUT = `Looks into a running Gofermart, and steers it.
+
+Nothing here changes a balance: only an accrual or a withdrawal does.
+
+Settings, as the services have them:
+  DATABASE_URL        the database
+  QUEUE_URL           the queue's Redis (the database)
+  REQUEUE_LEASE_MIN   how long a reopened order's job is taken to be in the queue (30s)
+
+Exit codes: 0 fine; 1 found wrong, or not there; 2 could not be done.`
+
+/** The operators' commands. Each resolves with an exit code. */
+export function buildProgram(env: NodeJS.ProcessEnv): Command {
+  const program = new Command("gofermart").description(ABOUT).showHelpAfterError()
+  program.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_FAILED))
+  const run = async (command: (backends: Backends) => Promise<number>) => {
+    // A queue that never answered would keep the process.
+    process.exit(await withBackends(env, command))
+  }
+
+  program
+    .command("verify")
+    .description("check that every balance is explained to the hundredth, over all users")
+    .action(() => run(verify))
+  program
+    .command("order")
+    .description("tell everything that is known of an order: its rows, its job, the last answer")
+    .argument("<number>", "an order's number", orderNumber)
+    .action((number: OrderNumber) => run((backends) => showOrder(backends, number)))
+  program
+    .command("user")
+    .description("tell a user's balance, what it is made of, and the latest lines of its history")
+    .argument("<login>", "a user's login")
+    .action((login: string) => run((backends) => showUser(backends, login)))
+  program
+    .command("requeue")
+    .description(
+      "have an order asked about now: a failed job is tried again, a lost one added, an\n" +
+        "UNREGISTERED order opened again",
+    )
+    .argument("[number]", "an order's number", orderNumber)
+    .option("--all", "every unfinished order, and every failed job")
+    .action((number: OrderNumber | undefined, options: { all?: true }) => {
+      if ((number === undefined) === (options.all === undefined)) {
+        program.error("error: requeue needs an order's number, or --all")
+      }
+      return run((backends) =>
+        number === undefined ? requeueAll(backends) : requeueOrder(backends, number),
+      )
+    })
+  return program
+}
+
+async function withBackends(
+  env: NodeJS.ProcessEnv,
+  command: (backends: Backends) => Promise<number>,
+): Promise<number> {
+  let backends: Backends | undefined
+  try {
+    backends = new Backends(env)
+    return await command(backends)
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error))
+    return EXIT_FAILED
+  } finally {
+    await backends?.close()
+  }
+}
+
+function orderNumber(text: string): OrderNumber {
+  const number = parseOrderNumber(text)
+  if (number === undefined) {
+    throw new InvalidArgumentError("An order number is digits that pass the Luhn check.")
+  }
+  return number
+}

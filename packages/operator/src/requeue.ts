@@ -1,0 +1,106 @@
+import type { Database } from "@gofermart/shared/db/client.ts"
+import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
+import { type AccrualQueue, addPolls, findPoll } from "@gofermart/shared/queue/poll-job.ts"
+import { SingleBar } from "cli-progress"
+import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+
+const ORDERS_PER_PAGE = 1_000
+
+/** Has one order asked about now, whatever became of its job. */
+export async function requeueOrder(backends: Backends, number: OrderNumber): Promise<number> {
+  const order = await backends.database.order.findUnique({
+    where: { number },
+    include: { accrual: true },
+  })
+  const standing = order?.accrual?.status
+  if (order === null || standing === undefined) {
+    say(`There is no order ${number}.`)
+    return EXIT_NOT_RIGHT
+  }
+  if (standing === "NEW") {
+    say(`Nobody has uploaded order ${number}: a withdrawal named it.`)
+    return EXIT_NOT_RIGHT
+  }
+  if (standing === "PROCESSED" || standing === "INVALID") {
+    say(`Order ${number} is ${standing}, which is final: there is nothing to ask.`)
+    return EXIT_NOT_RIGHT
+  }
+  const queue = await backends.queue()
+  if (standing === "PROCESSING") {
+    say(await putBack(queue, number))
+    return 0
+  }
+  // What its owner's uploading it again would do.
+  await recordOrders(backends.database, [{ userId: order.userId, number }], backends.leaseMs)
+  await addPolls(queue, [number])
+  say(`Order ${number} was UNREGISTERED; it is open again, and will be asked about.`)
+  return 0
+}
+
+async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string> {
+  const job = await findPoll(queue, number)
+  if (job === undefined) {
+    await addPolls(queue, [number])
+    return `Order ${number} had no job; it has one now.`
+  }
+  const state = await job.getState()
+  if (state === "failed") {
+    await job.retry()
+    return `The job of order ${number} had failed; it is tried again.`
+  }
+  if (state === "delayed") {
+    await job.promote()
+    return `The job of order ${number} was put off; it is due now.`
+  }
+  return `The job of order ${number} is ${state}: it is asked about as soon as may be.`
+}
+
+/** Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. */
+export async function requeueAll(backends: Backends): Promise<number> {
+  const { database } = backends
+  const queue = await backends.queue()
+  const failed = await queue.getFailedCount()
+  const bar = new SingleBar({ format: "[{bar}] {value} of {total} orders", noTTYOutput: true })
+  bar.start(await database.accrual.count({ where: { status: "PROCESSING" } }), 0)
+  let put = 0
+  for await (const numbers of unfinishedOrders(database)) {
+    await addPolls(queue, numbers)
+    put += numbers.length
+    bar.update(put)
+  }
+  bar.stop()
+  if (failed > 0) await queue.retryJobs({ state: "failed" })
+  say(`${put} unfinished orders have a job; ${failed} failed jobs are tried again.`)
+  return 0
+}
+
+interface Unfinished {
+  number: string
+  orderId: bigint
+  /** As text: a `Date` has no microseconds, and a page would come again and again. */
+  requeueAt: string
+}
+
+/**
+ * The numbers of all orders that were unfinished when it began, in pages, by requeue's index. One
+ * that a worker's requeue takes meanwhile may come twice.
+ */
+async function* unfinishedOrders(database: Database): AsyncGenerator<string[]> {
+  const begun = new Date()
+  let last: Pick<Unfinished, "orderId" | "requeueAt"> = { orderId: 0n, requeueAt: "-infinity" }
+  for (;;) {
+    // A join could be planned as a scan of the whole table of orders.
+    const page = await database.$queryRaw<Unfinished[]>`
+      SELECT (SELECT number FROM orders WHERE id = order_id) AS number,
+             order_id AS "orderId", requeue_at::text AS "requeueAt"
+        FROM accruals
+       WHERE status = 'PROCESSING' AND created_at <= ${begun}
+         AND (requeue_at, order_id) > (${last.requeueAt}::timestamptz, ${last.orderId})
+       ORDER BY requeue_at, order_id
+       LIMIT ${ORDERS_PER_PAGE}`
+    yield page.map(({ number }) => number)
+    if (page.length < ORDERS_PER_PAGE) return
+    last = page.at(-1) ?? last
+  }
+}

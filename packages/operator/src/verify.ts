@@ -1,0 +1,23 @@
+import { verifyLedger } from "@gofermart/shared/ledger/verify.ts"
+import { SingleBar } from "cli-progress"
+import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+
+/** Checks every balance against the rows that explain it, and tells what it found. */
+export async function verify({ database }: Backends): Promise<number> {
+  const bar = new SingleBar({ format: "[{bar}] {value} of {total} users", clearOnComplete: true })
+  bar.start(await database.user.count(), 0)
+  const report = await verifyLedger(database, (users) => bar.update(users))
+  bar.stop()
+  const orders = Object.entries(report.orders).map(([status, count]) => `${count} ${status}`)
+  say(`users        ${report.users}`)
+  say(`orders       ${orders.join(", ") || "none"}`)
+  say(`credited     ${report.credited}`)
+  say(`withdrawn    ${report.withdrawn} in ${report.withdrawals} withdrawals`)
+  for (const { login, reason } of report.discrepancies) say(`WRONG        ${login}: ${reason}`)
+  if (report.discrepancies.length > 0) {
+    say(`${report.discrepancies.length} discrepancies.`)
+    return EXIT_NOT_RIGHT
+  }
+  say("Every balance is explained to the hundredth.")
+  return 0
+}

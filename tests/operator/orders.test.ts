@@ -1,0 +1,158 @@
+import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { describeOnBackends } from "../harness/backends.ts"
+import { eventually } from "../harness/eventually.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/oracle.ts"
+import {
+  json,
+  order,
+  type Reply,
+  type ScriptedScoring,
+  startScriptedScoring,
+  status,
+  unknown,
+} from "../harness/scripted-scoring.ts"
+import { startSystem, type System } from "../harness/system.ts"
+import { operate } from "./run.ts"
+
+/** Longer than an order is asked about in vain before its job fails. */
+const DAY_MS = 86_400_000
+/** Nothing is put back by the workers meanwhile: that is the operator's doing here. */
+const NO_REQUEUE = { REQUEUE_LEASE_MIN: "10m", REQUEUE_LEASE_MAX: "10m" }
+
+describeOnBackends("an order, to its operator", (backend) => {
+  let scoring: ScriptedScoring
+  let system: System
+  let queue: AccrualQueue
+  beforeAll(async () => {
+    scoring = await startScriptedScoring()
+    system = await startSystem({
+      backend,
+      scoringUrl: scoring.url,
+      env: { ...NO_REQUEUE, SCORING_UNREGISTERED_GRACE: "500ms" },
+    })
+    queue = await openAccrualQueue(system.queueUrl, createLogger("tests", "silent"))
+  })
+  afterAll(async () => {
+    await queue.close()
+    await system.close()
+    await scoring.close()
+  })
+
+  const uploaded = async (...replies: Reply[]) => {
+    const anna = await system.register()
+    const number = newNumber()
+    scoring.script(number, ...replies)
+    expect(await anna.upload(number)).toBe(202)
+    return { anna, number }
+  }
+  const statusOf = async (number: string) => {
+    const accrual = await system.database.client.accrual.findFirst({
+      where: { order: { number } },
+    })
+    return accrual?.status
+  }
+  const delayedJob = async (number: string) => {
+    const job = await queue.getJob(`order-${number}`)
+    return job !== undefined && (await job.isDelayed()) ? job : undefined
+  }
+  const becomes = (number: string, awaited: string) =>
+    eventually(`${number} is ${awaited}`, async () => (await statusOf(number)) === awaited)
+
+  it("that is settled: whose it is, what it earned, and that there is nothing to ask", async () => {
+    const { anna, number } = await uploaded(order("PROCESSED", "729.98"))
+    await becomes(number, "PROCESSED")
+    await anna.withdraw(number, 100)
+    const shown = await operate(system, "order", number)
+    expect(shown.code).toBe(0)
+    expect(shown.said).toContain(`user         ${anna.login}`)
+    expect(shown.said).toMatch(/^status       PROCESSED, since 20/m)
+    expect(shown.said).toContain("points       729.98")
+    expect(shown.said).toContain("settled      as version 1 of the balance, 729.98 after it")
+    expect(shown.said).toMatch(/^withdrawal   100\.00 at 20.*, version 2, 629\.98 after it$/m)
+    expect(shown.said).toContain("job          none")
+    const again = await operate(system, "requeue", number)
+    expect(again).toEqual({
+      code: 1,
+      said: `Order ${number} is PROCESSED, which is final: there is nothing to ask.\n`,
+    })
+  })
+
+  it("that waits: its job, the polls so far and the last answer; requeue makes it due", async () => {
+    const { number } = await uploaded(status(503), status(503), status(503), order("INVALID"))
+    await eventually("the third poll", async () => scoring.polls(number).length === 3)
+    await eventually("the job is put off", async () => {
+      const { said } = await operate(system, "order", number)
+      return /^job          order-\d+: delayed, due 20.*, 3 polls without a final answer$/m.test(
+        said,
+      )
+    })
+    const { said } = await operate(system, "order", number)
+    expect(said).toMatch(/^last answer  .*503/m)
+    expect(said).toMatch(/^requeue      not before 20/m)
+    expect((await operate(system, "requeue", number)).said).toBe(
+      `The job of order ${number} was put off; it is due now.\n`,
+    )
+    await becomes(number, "INVALID")
+  })
+
+  it("whose job has failed: the reason in words; requeue tries it again", async () => {
+    const { number } = await uploaded(json("<maintenance>"))
+    const job = await eventually("it is put off", () => delayedJob(number))
+    await job.updateData({ number, polls: 5, brokenSince: Date.now() - DAY_MS })
+    await eventually("the job fails", async () => (await queue.getFailedCount()) === 1)
+    const shown = await operate(system, "order", number)
+    expect(shown.said).toMatch(/^failed       No answer could be used for 24 h\. The last: /m)
+    scoring.script(number, order("PROCESSED", "1"))
+    expect((await operate(system, "requeue", number)).said).toBe(
+      `The job of order ${number} had failed; it is tried again.\n`,
+    )
+    await expectAllSettledOnce(system, [number])
+  })
+
+  it("that is UNREGISTERED: requeue opens it again", async () => {
+    const { number } = await uploaded(unknown)
+    await becomes(number, "UNREGISTERED")
+    scoring.script(number, order("PROCESSED", "5"))
+    expect((await operate(system, "requeue", number)).said).toBe(
+      `Order ${number} was UNREGISTERED; it is open again, and will be asked about.\n`,
+    )
+    await becomes(number, "PROCESSED")
+  })
+
+  it("that nobody knows, and one that only a withdrawal named: nothing to show, or to ask", async () => {
+    const none = newNumber()
+    const said = `There is no order ${none}.\n`
+    expect(await operate(system, "order", none)).toEqual({ code: 1, said })
+    expect(await operate(system, "requeue", none)).toEqual({ code: 1, said })
+    const { anna, number } = await uploaded(order("PROCESSED", "10"))
+    await becomes(number, "PROCESSED")
+    await anna.withdraw(none, 1)
+    expect((await operate(system, "order", none)).said).toContain(
+      "uploaded     by nobody: a withdrawal named it",
+    )
+    expect(await operate(system, "requeue", none)).toEqual({
+      code: 1,
+      said: `Nobody has uploaded order ${none}: a withdrawal named it.\n`,
+    })
+  })
+
+  it("all of them: requeue --all gives every unfinished order its job back", async () => {
+    const numbers = newNumbers(1_200)
+    for (const number of numbers) scoring.script(number, status(503))
+    const anna = await system.register()
+    await Promise.all(numbers.map((number) => anna.upload(number)))
+    await queue.obliterate({ force: true })
+    const { code, said } = await operate(system, "requeue", "--all")
+    expect(code).toBe(0)
+    expect(said).toContain("1200 unfinished orders have a job; 0 failed jobs are tried again.")
+    for (const number of numbers) {
+      scoring.script(number, order("PROCESSED", "1"))
+      expect(await queue.getJob(`order-${number}`)).toBeDefined()
+    }
+    await expectAllSettledOnce(system, numbers)
+  })
+})

@@ -1,0 +1,26 @@
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { System } from "../harness/system.ts"
+
+const PROGRAM = fileURLToPath(new URL("../../packages/operator/src/main.ts", import.meta.url))
+const TIMEOUT_MS = 30_000
+
+export interface Ended {
+  code: number
+  said: string
+}
+
+/** Runs one of the operators' commands, as an operator of the system would. */
+export function operate(system: System, ...args: string[]): Promise<Ended> {
+  return runProgram({ DATABASE_URL: system.database.url, QUEUE_URL: system.queueUrl }, args)
+}
+
+/** Runs the operators' program with nothing but these settings. */
+export function runProgram(env: Record<string, string>, args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
+    execFile(process.execPath, [PROGRAM, ...args], options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr })
+    })
+  })
+}
