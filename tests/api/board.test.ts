@@ -23,7 +23,7 @@ describe("the operators' board", () => {
   it("is on a listener of its own and shows the queue", async () => {
     const board = await fetch(system.operatorsUrl)
     expect(board.status).toBe(200)
-    expect(await board.text()).toContain("Bull Dashboard")
+    expect(await board.text()).toContain("Gofermart")
     const queues = await fetch(`${system.operatorsUrl}/api/queues`)
     expect(await queues.text()).toContain('"accrual"')
     expect((await fetch(`${system.apiUrl}/api/queues`)).status).toBe(404)

@@ -11,6 +11,8 @@ import {
   withContractNames,
 } from "@gofermart/shared/runtime/env.ts"
 
+import { operatorsSettings, readOperators } from "@gofermart/shared/operators/settings.ts"
+
 const Schema = Type.Object({
   DATABASE_URL: databaseUrl,
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 5),
@@ -25,6 +27,9 @@ const Schema = Type.Object({
   REQUEUE_INTERVAL: duration("5s"),
   REQUEUE_LEASE_MIN: duration("30s"),
   REQUEUE_LEASE_MAX: duration("10m"),
+  LEDGER_CHECK_INTERVAL: duration("1h"),
+  LIVENESS_TIMEOUT: duration("2m"),
+  ...operatorsSettings("127.0.0.1:0"),
   SHUTDOWN_GRACE: duration("20s"),
   LOG_LEVEL: logLevel,
 })
@@ -38,6 +43,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   if (lease.minMs > lease.maxMs) {
     throw new ConfigError("REQUEUE_LEASE_MIN must not be longer than REQUEUE_LEASE_MAX.")
   }
+  const livenessTimeoutMs = toMs(read.LIVENESS_TIMEOUT)
+  if (livenessTimeoutMs <= toMs(read.SCORING_TIMEOUT)) {
+    throw new ConfigError("LIVENESS_TIMEOUT must be longer than SCORING_TIMEOUT.")
+  }
   const hasScheme = /^https?:\/\//.test(read.SCORING_URL)
   return {
     databaseUrl: read.DATABASE_URL,
@@ -49,6 +58,9 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     concurrency: read.WORKER_CONCURRENCY,
     requeueIntervalMs: toMs(read.REQUEUE_INTERVAL),
     lease,
+    ledgerCheckIntervalMs: toMs(read.LEDGER_CHECK_INTERVAL),
+    livenessTimeoutMs,
+    operators: readOperators(read),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
   }

@@ -1,10 +1,13 @@
 import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
 import { untilAnswers } from "@gofermart/shared/db/until-answers.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { buildOperatorsApp } from "@gofermart/shared/operators/listener.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { readConfig } from "./config.ts"
+import { checkLedger } from "./ledger-check/ledger-check.ts"
+import { healthRoute, isHealthPath, Progress } from "./operators/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "./scoring/client.ts"
 import { ScoringPause } from "./scoring/pause.ts"
@@ -32,23 +35,28 @@ const pause = new ScoringPause(database, queue, logger)
 shutdown.onClose("pause", () => pause.close())
 await pause.watch()
 
-const worker = await startWorker(config, { database, scoring, pause, logger })
+const progress = new Progress(queue, config.livenessTimeoutMs)
+const worker = await startWorker(config, { database, scoring, pause, progress, logger })
 shutdown.onClose("worker", () => worker.close(), shutdown.longStepMs)
 
-const stopRequeue = new AbortController()
+const stopping = new AbortController()
 const requeue = requeueOverdue(
   { database, queue, logger },
   config.lease,
   config.requeueIntervalMs,
-  stopRequeue.signal,
+  stopping.signal,
 )
-shutdown.onClose("requeue", async () => {
-  stopRequeue.abort()
-  await requeue
+const ledgerCheck = checkLedger({ database, logger }, config.ledgerCheckIntervalMs, stopping.signal)
+shutdown.onClose("requeue and ledger check", async () => {
+  stopping.abort()
+  await Promise.all([requeue, ledgerCheck])
 })
 
-logger.info(
-  { concurrency: config.concurrency, scoringUrl: new URL(config.scoringUrl).host },
-  "asking",
-)
-announceReady({})
+const operatorsApp = await buildOperatorsApp(config.operators, isHealthPath)
+healthRoute(operatorsApp, progress)
+const operatorsUrl = await operatorsApp.listen(config.operators.address)
+shutdown.onClose("operators", () => operatorsApp.close())
+
+const { concurrency } = config
+logger.info({ concurrency, scoringUrl: new URL(config.scoringUrl).host, operatorsUrl }, "asking")
+announceReady({ operatorsUrl })

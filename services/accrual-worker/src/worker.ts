@@ -9,11 +9,22 @@ import { type AccrualWorker, openAccrualWorker } from "@gofermart/shared/queue/b
 import { readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { Counter } from "prom-client"
 import type { Config } from "./config.ts"
+import type { Progress } from "./operators/liveness.ts"
 import type { ScoringClient } from "./scoring/client.ts"
 import type { ScoringPause } from "./scoring/pause.ts"
 import { backoffMs } from "./settlement/delays.ts"
 import { pollOrder } from "./settlement/poll-order.ts"
+
+const failedJobs = new Counter({
+  name: "gofermart_jobs_failed_total",
+  help: "Jobs that wait on the board for an operator.",
+})
+const stalledJobs = new Counter({
+  name: "gofermart_jobs_taken_over_total",
+  help: "Jobs whose worker was gone, as this worker found.",
+})
 
 const SETTLEMENTS_PER_BATCH_MAX = 256
 const BATCHES_IN_FLIGHT_MAX = 2
@@ -33,13 +44,20 @@ const BACKEND_RETRY_DELAY_MS = 1_000
 /** Starts taking jobs. Closing it waits for the polls under way. */
 export async function startWorker(
   config: Config,
-  parts: { database: Database; scoring: ScoringClient; pause: ScoringPause; logger: Logger },
+  parts: {
+    database: Database
+    scoring: ScoringClient
+    pause: ScoringPause
+    progress: Progress
+    logger: Logger
+  },
 ): Promise<AccrualWorker> {
   const { database, logger } = parts
   const settlement = new Batcher<AnsweredOrder, Settlement>(
     (answered) => settleAccruals(database, answered, config.graceMs),
     isItemFault,
     {
+      name: "settle_accruals",
       itemsPerBatchMax: SETTLEMENTS_PER_BATCH_MAX,
       batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
       itemsWaitingMax: config.concurrency,
@@ -49,7 +67,7 @@ export async function startWorker(
   const worker = await openAccrualWorker(
     config.queueUrl,
     logger,
-    (job, token) => pollOrder(orders, job, token),
+    (job, token) => parts.progress.of(() => pollOrder(orders, job, token)),
     {
       concurrency: config.concurrency,
       lockDuration: LOCK_MS,
@@ -59,8 +77,14 @@ export async function startWorker(
       settings: { backoffStrategy: errorBackoffMs },
     },
   )
-  worker.on("failed", (job, error) => logger.error({ jobId: job?.id, err: error }, "a job failed"))
-  worker.on("stalled", (jobId) => logger.warn({ jobId }, "a job was taken over"))
+  worker.on("failed", (job, error) => {
+    failedJobs.inc()
+    logger.error({ jobId: job?.id, err: error }, "a job failed")
+  })
+  worker.on("stalled", (jobId) => {
+    stalledJobs.inc()
+    logger.warn({ jobId }, "a job was taken over")
+  })
   return worker
 }
 

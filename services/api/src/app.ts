@@ -28,6 +28,7 @@ import { answerConditionally } from "./http/conditional.ts"
 import { describeApi } from "./http/description.ts"
 import { answerError, answerErrors, answerParserError } from "./http/errors.ts"
 import { takeJson } from "./http/json-body.ts"
+import { measureRequests } from "./http/measure.ts"
 import { validation } from "./http/validation.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { Intake } from "./orders/intake.ts"
@@ -93,16 +94,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id)
   })
-  app.addHook("onResponse", async (request, reply) => {
-    const { statusCode, elapsedTime } = reply
-    const line = {
-      method: request.method,
-      route: request.routeOptions.url,
-      statusCode,
-      elapsedTime,
-    }
-    request.log.debug(line, "answered")
-  })
+  measureRequests(app)
   await app.register(fastifyAccepts)
   await app.register(fastifyCookie)
   // Its plugin for Fastify makes the headers anew for each request, which costs as much as the route.

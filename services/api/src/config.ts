@@ -1,18 +1,20 @@
 import { Type } from "typebox"
 import {
-  ConfigError,
   databaseUrl,
   duration,
   listenAddress,
   logLevel,
-  parseAddress,
   queueUrl,
   readEnv,
   toMs,
   wholeNumber,
   withContractNames,
-  type Address,
 } from "@gofermart/shared/runtime/env.ts"
+import {
+  operatorsSettings,
+  readAddress,
+  readOperators,
+} from "@gofermart/shared/operators/settings.ts"
 import { parseKeys } from "./auth/tokens.ts"
 
 const Schema = Type.Object({
@@ -37,16 +39,17 @@ const Schema = Type.Object({
   TRUSTED_PROXIES: Type.Optional(
     Type.String({ description: "addresses or CIDR ranges of proxies, with commas between them" }),
   ),
-  OPERATORS_ADDRESS: listenAddress("127.0.0.1:8090"),
-  OPERATORS_LOGIN: Type.String({ default: "operator", description: "a login" }),
-  OPERATORS_PASSWORD: Type.Optional(
-    Type.String({ minLength: 12, description: "a password of at least 12 characters" }),
-  ),
+  ...operatorsSettings("127.0.0.1:8090"),
+  BOARD_READ_ONLY: Type.Enum(["true", "false"], {
+    default: "false",
+    description: "true or false",
+  }),
   THROTTLE_WINDOW: duration("10m"),
   LOGIN_FAILURES_MAX: wholeNumber(1, 1_000_000, 10),
   LOGIN_FAILURES_PER_ADDRESS_MAX: wholeNumber(1, 1_000_000, 100),
   REGISTRATIONS_PER_ADDRESS_MAX: wholeNumber(1, 1_000_000, 600),
   UNFINISHED_ORDERS_MAX: wholeNumber(1, 100_000_000, 10_000),
+  FLEET_WATCH_INTERVAL: duration("10s"),
   REQUEUE_LEASE_MIN: duration("30s"),
   SHUTDOWN_GRACE: duration("20s"),
   LOG_LEVEL: logLevel,
@@ -57,12 +60,6 @@ export type Config = ReturnType<typeof readConfig>
 /** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readEnv(Schema, withContractNames(env))
-  const operatorsAddress = readAddress(read.OPERATORS_ADDRESS)
-  if (read.OPERATORS_PASSWORD === undefined && !isLoopback(operatorsAddress)) {
-    throw new ConfigError(
-      "OPERATORS_ADDRESS is not on the loopback interface: OPERATORS_PASSWORD must be set.",
-    )
-  }
   return {
     address: readAddress(read.RUN_ADDRESS),
     databaseUrl: read.DATABASE_URL,
@@ -76,11 +73,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
       .split(",")
       .map((proxy) => proxy.trim())
       .filter((proxy) => proxy !== ""),
-    operators: {
-      address: operatorsAddress,
-      login: read.OPERATORS_LOGIN,
-      password: read.OPERATORS_PASSWORD,
-    },
+    operators: readOperators(read),
+    boardIsReadOnly: read.BOARD_READ_ONLY === "true",
     throttling: {
       windowMs: toMs(read.THROTTLE_WINDOW),
       loginFailuresMax: read.LOGIN_FAILURES_MAX,
@@ -88,19 +82,9 @@ export function readConfig(env: NodeJS.ProcessEnv) {
       registrationsPerAddressMax: read.REGISTRATIONS_PER_ADDRESS_MAX,
     },
     unfinishedOrdersMax: read.UNFINISHED_ORDERS_MAX,
+    fleetWatchIntervalMs: toMs(read.FLEET_WATCH_INTERVAL),
     leaseMs: toMs(read.REQUEUE_LEASE_MIN),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
   }
-}
-
-/** The schema has checked the text. */
-function readAddress(text: string): Address {
-  const address = parseAddress(text)
-  if (address === undefined) throw new ConfigError("An address is not usable.")
-  return address
-}
-
-function isLoopback({ host }: Address): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)
 }

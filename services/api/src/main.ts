@@ -1,12 +1,15 @@
 import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
 import { untilAnswers } from "@gofermart/shared/db/until-answers.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
+import { buildOperatorsApp } from "@gofermart/shared/operators/listener.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
 import { buildApp } from "./app.ts"
 import { readConfig } from "./config.ts"
-import { buildOperatorsApp } from "./operators/board.ts"
+import { showBoard } from "./operators/board.ts"
+import { watchFleet } from "./operators/fleet.ts"
+import { orderPage } from "./operators/order-page.ts"
 
 const config = readConfigOrExit(() => readConfig(process.env))
 const logger = createLogger("api", config.logLevel)
@@ -29,9 +32,23 @@ shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
 await untilAnswers(database, logger)
 const openedQueue = await queue
 closeQueue = () => openedQueue.close()
-const operatorsApp = await buildOperatorsApp(openedQueue, config.operators)
+const operatorsApp = await buildOperatorsApp(config.operators)
+const shown = { queue: openedQueue, database, isReadOnly: config.boardIsReadOnly }
+await showBoard(operatorsApp, shown)
+orderPage(operatorsApp, shown)
 const operatorsUrl = await operatorsApp.listen(config.operators.address)
 shutdown.onClose("operators", () => operatorsApp.close())
+
+const stopWatching = new AbortController()
+const watching = watchFleet(
+  { database, queue: openedQueue, logger },
+  config.fleetWatchIntervalMs,
+  stopWatching.signal,
+)
+shutdown.onClose("fleet watch", () => {
+  stopWatching.abort()
+  return watching
+})
 
 logger.info({ url, operatorsUrl }, "serving")
 announceReady({ url, operatorsUrl })

@@ -10,12 +10,14 @@ const READS_WAITING_MAX = 10_000
  * a connection that broke. Adding one more rejects with `BatcherFullError` under overload.
  */
 export function batchedReads<Item, Result>(
+  name: string,
   itemsPerBatchMax: number,
   read: (items: Item[]) => Promise<Result[]>,
 ): Batcher<Item, Result> {
   // Nothing that is wrong with one of them can fail a read of several.
   const isItemFault = () => false
   return new Batcher((items) => repeat(() => read(items)), isItemFault, {
+    name,
     itemsPerBatchMax,
     batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
     itemsWaitingMax: READS_WAITING_MAX,

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto"
 import { PrismaPg } from "@prisma/adapter-pg"
+import { Pool } from "pg"
 import { Prisma, PrismaClient } from "./generated/client.ts"
+import { measurePool } from "./measure-pool.ts"
 
 export type Database = PrismaClient
 
@@ -34,19 +36,21 @@ export function openDatabase(
   applicationName: string,
   limits: DatabaseLimits,
 ): Database {
-  const adapter = new PrismaPg(
-    {
-      connectionString: databaseUrl,
-      application_name: applicationName,
-      max: limits.connectionsMax,
-      connectionTimeoutMillis: limits.connectTimeoutMs,
-      statement_timeout: limits.statementTimeoutMs,
-      query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
-      idle_in_transaction_session_timeout: limits.statementTimeoutMs,
-      keepAlive: true,
-    },
-    { statementNameGenerator: statementNames() },
-  )
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    application_name: applicationName,
+    max: limits.connectionsMax,
+    connectionTimeoutMillis: limits.connectTimeoutMs,
+    statement_timeout: limits.statementTimeoutMs,
+    query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
+    idle_in_transaction_session_timeout: limits.statementTimeoutMs,
+    keepAlive: true,
+  })
+  measurePool(pool)
+  const adapter = new PrismaPg(pool, {
+    disposeExternalPool: true,
+    statementNameGenerator: statementNames(),
+  })
   return new PrismaClient({ adapter, errorFormat: "minimal" })
 }
 

@@ -84,6 +84,11 @@ export function isReferenceMissing(error: unknown): boolean {
   return driverCause(error)?.originalCode === "23503"
 }
 
+/** Whether the server cancelled the statement because it took too long. */
+export function isStatementTimeout(error: unknown): boolean {
+  return driverCause(error)?.originalCode === "57014"
+}
+
 /** Prisma wraps what the driver reports, once or twice; BullMQ hands it on as it is. */
 function driverCause(error: unknown): DriverCause | undefined {
   const { meta, cause, code } = (error ?? {}) as {

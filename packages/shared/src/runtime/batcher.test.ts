@@ -1,14 +1,19 @@
 import { setImmediate as turn } from "node:timers/promises"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
-import { Batcher, BatcherFullError, type BatcherLimits } from "./batcher.ts"
+import { Batcher, BatcherFullError, type BatcherOptions } from "./batcher.ts"
 
 class ItemFault extends Error {}
 const isItemFault = (error: unknown) => error instanceof ItemFault
 
-const WIDE: BatcherLimits = { itemsPerBatchMax: 100, batchesInFlightMax: 1, itemsWaitingMax: 1_000 }
+const WIDE: BatcherOptions = {
+  name: "test",
+  itemsPerBatchMax: 100,
+  batchesInFlightMax: 1,
+  itemsWaitingMax: 1_000,
+}
 
 /** A batcher whose batches stay under way until the test ends them; it answers n with 10 n. */
-function heldBatcher(limits: Partial<BatcherLimits> = {}) {
+function heldBatcher(limits: Partial<BatcherOptions> = {}) {
   const batches: { items: number[]; end: () => void; fail: (error: Error) => void }[] = []
   const run = (items: number[]) =>
     new Promise<number[]>((resolve, reject) => {
@@ -89,7 +94,12 @@ describe("under load", () => {
       underWay -= 1
       return items
     }
-    const limits = { itemsPerBatchMax: 7, batchesInFlightMax: 3, itemsWaitingMax: 1_000 }
+    const limits = {
+      name: "test",
+      itemsPerBatchMax: 7,
+      batchesInFlightMax: 3,
+      itemsWaitingMax: 1_000,
+    }
     const batcher = new Batcher(run, isItemFault, limits)
     const results: Promise<number>[] = []
     for (const item of upTo(500)) {

@@ -1,4 +1,9 @@
-export interface BatcherLimits {
+import { Histogram } from "prom-client"
+import { COUNT_BUCKETS, SECONDS_BUCKETS, secondsSince } from "./metrics.ts"
+
+export interface BatcherOptions {
+  /** What its metrics are told apart by. */
+  name: string
   /** Items in one batch. */
   itemsPerBatchMax: number
   /** Batches under way at once. */
@@ -17,8 +22,28 @@ const ALONE_AT_ONCE_MAX = 4
 /** For how long a batch that is not full waits for the one under way. */
 const PATIENCE_MS = 50
 
+const batchItems = new Histogram({
+  name: "gofermart_batch_items",
+  help: "Items in a batch, by what the batch does.",
+  labelNames: ["batch"],
+  buckets: COUNT_BUCKETS,
+})
+const batchWait = new Histogram({
+  name: "gofermart_batch_wait_seconds",
+  help: "How long the first item of a batch waited for the batch to begin.",
+  labelNames: ["batch"],
+  buckets: SECONDS_BUCKETS,
+})
+const batchTime = new Histogram({
+  name: "gofermart_batch_duration_seconds",
+  help: "How long a batch took: the time of the database, its repetitions included.",
+  labelNames: ["batch"],
+  buckets: SECONDS_BUCKETS,
+})
+
 interface Waiting<Item, Result> {
   item: Item
+  since: number
   resolve: (result: Result) => void
   reject: (error: unknown) => void
 }
@@ -38,7 +63,7 @@ interface Waiting<Item, Result> {
 export class Batcher<Item, Result> {
   readonly #run: (items: Item[]) => Promise<Result[]>
   readonly #isItemFault: (error: unknown) => boolean
-  readonly #limits: BatcherLimits
+  readonly #options: BatcherOptions
   #waiting: Waiting<Item, Result>[] = []
   #inFlight = 0
   #heldUp = 0
@@ -48,20 +73,20 @@ export class Batcher<Item, Result> {
   constructor(
     run: (items: Item[]) => Promise<Result[]>,
     isItemFault: (error: unknown) => boolean,
-    limits: BatcherLimits,
+    options: BatcherOptions,
   ) {
     this.#run = run
     this.#isItemFault = isItemFault
-    this.#limits = limits
+    this.#options = options
   }
 
   /** Adds one item; resolves with its result. Rejects with `BatcherFullError` when full. */
   add(item: Item): Promise<Result> {
-    if (this.#waiting.length >= this.#limits.itemsWaitingMax) {
+    if (this.#waiting.length >= this.#options.itemsWaitingMax) {
       return Promise.reject(new BatcherFullError("too many items are waiting"))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
+      this.#waiting.push({ item, since: performance.now(), resolve, reject })
       this.#planStart()
     })
   }
@@ -77,14 +102,15 @@ export class Batcher<Item, Result> {
 
   #mayStart(): boolean {
     if (this.#inFlight === 0) return true
-    if (this.#inFlight >= this.#limits.batchesInFlightMax) return false
-    return this.#heldUp === this.#inFlight || this.#waiting.length >= this.#limits.itemsPerBatchMax
+    if (this.#inFlight >= this.#options.batchesInFlightMax) return false
+    return this.#heldUp === this.#inFlight || this.#waiting.length >= this.#options.itemsPerBatchMax
   }
 
   #start(): void {
     while (this.#waiting.length > 0 && this.#mayStart()) {
-      const batch = this.#waiting.splice(0, this.#limits.itemsPerBatchMax)
+      const batch = this.#waiting.splice(0, this.#options.itemsPerBatchMax)
       this.#inFlight += 1
+      const begun = this.#observeStart(batch)
       let isHeldUp = false
       const patience = setTimeout(() => {
         isHeldUp = true
@@ -92,12 +118,20 @@ export class Batcher<Item, Result> {
         this.#start()
       }, PATIENCE_MS)
       void this.#settle(batch).then(() => {
+        batchTime.observe({ batch: this.#options.name }, secondsSince(begun))
         clearTimeout(patience)
         if (isHeldUp) this.#heldUp -= 1
         this.#inFlight -= 1
         this.#start()
       })
     }
+  }
+
+  #observeStart(batch: Waiting<Item, Result>[]): number {
+    const labels = { batch: this.#options.name }
+    batchItems.observe(labels, batch.length)
+    batchWait.observe(labels, secondsSince(batch[0]?.since ?? performance.now()))
+    return performance.now()
   }
 
   /** Never rejects: every outcome goes to the items' callers. */

@@ -3,6 +3,12 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { Counter } from "prom-client"
+
+const requeuedOrders = new Counter({
+  name: "gofermart_orders_requeued_total",
+  help: "Orders whose lease was over, and whose jobs this worker has put back.",
+})
 
 const ORDERS_PER_PAGE = 1_000
 const PAGES_PER_ROUND_MAX = 100
@@ -49,6 +55,7 @@ async function runRound(
     const numbers = await claimOverdue(database, lease)
     if (numbers.length > 0) {
       await addPolls(queue, numbers)
+      requeuedOrders.inc(numbers.length)
       logger.info({ orders: numbers.length }, "requeued overdue orders")
     }
     if (numbers.length < ORDERS_PER_PAGE) return

@@ -3,6 +3,12 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import { endQueuePause, pauseQueue, queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { Counter } from "prom-client"
+
+const pauses = new Counter({
+  name: "gofermart_scoring_pauses_total",
+  help: "Pauses of the fleet that this worker has begun or made longer, after a 429.",
+})
 
 /** How often the fleet's pause is looked up in the database. */
 const LOOK_UP_INTERVAL_MS = 1_000
@@ -46,6 +52,7 @@ export class ScoringPause {
   async extend(ms: number): Promise<void> {
     if (ms <= this.remainingMs() + TOLERANCE_MS) return this.#spread
     this.#endsAt = performance.now() + ms
+    pauses.inc()
     this.#logger.warn({ pauseMs: ms }, "too many requests: polling is paused")
     this.#spread = this.#tellFleet(ms)
     await this.#spread

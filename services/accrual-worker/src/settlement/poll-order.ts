@@ -13,6 +13,7 @@ import type { ScoringClient } from "../scoring/client.ts"
 import type { ScoringPause } from "../scoring/pause.ts"
 import { decide, decideNext, type NextStep, type Step } from "./decide.ts"
 import { backoffMs } from "./delays.ts"
+import { countSettlement, measureCall } from "./measure.ts"
 
 export interface PollOrderParts {
   scoring: ScoringClient
@@ -47,7 +48,9 @@ export async function pollOrder(
     throw new RateLimitError()
   }
 
+  const begun = performance.now()
   const answer = await parts.scoring.ask(payload.number)
+  measureCall(answer, begun)
   const step = decide(answer, payload, Date.now(), Math.random)
   const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
   await act(parts, job, token, payload, next)
@@ -61,6 +64,7 @@ async function apply(
 ): Promise<Exclude<Step, { do: "apply" }> | NextStep> {
   try {
     const settlement = await parts.settlement.add({ number: payload.number, answer })
+    countSettlement(answer, settlement)
     return decideNext(answer, settlement, payload, parts.graceMs, Math.random)
   } catch (error) {
     const fault = databaseFault(error)

@@ -22,7 +22,9 @@ export class Accounts {
   })
 
   constructor(database: Database) {
-    this.#batcher = batchedReads(USERS_PER_BATCH_MAX, (userIds) => readAccounts(database, userIds))
+    this.#batcher = batchedReads("accounts", USERS_PER_BATCH_MAX, (userIds) =>
+      readAccounts(database, userIds),
+    )
   }
 
   /** Whether the token's user exists and has not ended the tokens of that time. */

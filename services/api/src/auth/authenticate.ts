@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
-import { isCrossSite } from "../http/cross-site.ts"
+import { isCrossSite } from "@gofermart/shared/operators/cross-site.ts"
 import { sendProblem } from "../http/problems.ts"
 import type { Accounts } from "./accounts.ts"
 import type { Tokens, VerifiedToken } from "./tokens.ts"

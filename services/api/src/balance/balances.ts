@@ -15,7 +15,9 @@ export class Balances {
   readonly #batcher: Batcher<bigint, Balance | undefined>
 
   constructor(database: Database) {
-    this.#batcher = batchedReads(BALANCES_PER_BATCH_MAX, (ids) => readBalances(database, ids))
+    this.#batcher = batchedReads("balances", BALANCES_PER_BATCH_MAX, (ids) =>
+      readBalances(database, ids),
+    )
   }
 
   /** As committed by now; undefined for no user. Rejects with `BatcherFullError` under overload. */

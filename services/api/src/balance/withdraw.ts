@@ -5,10 +5,21 @@ import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { NO_POINTS, pointsFromNumber } from "@gofermart/shared/domain/points.ts"
 import { withdraw } from "@gofermart/shared/ledger/withdraw.ts"
 import type { FastifyInstance } from "fastify"
+import { Counter } from "prom-client"
 import { Type } from "typebox"
 import { TOKEN_NEEDED } from "../http/description.ts"
 import { sendProblem } from "../http/problems.ts"
 import { nothing, problems } from "../http/responses.ts"
+
+const withdrawals = new Counter({
+  name: "gofermart_withdrawals_total",
+  help: "Withdrawals, by what came of them.",
+  labelNames: ["outcome"],
+})
+const withdrawnPoints = new Counter({
+  name: "gofermart_points_withdrawn_hundredths_total",
+  help: "Points that were withdrawn through this process, in hundredths.",
+})
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
@@ -72,6 +83,8 @@ export function withdrawRoute(
       value,
       ownedOnly,
     })
+    withdrawals.inc({ outcome })
+    if (outcome === "withdrawn") withdrawnPoints.inc(value)
     switch (outcome) {
       case "withdrawn":
       case "repeated":

@@ -1,51 +1,79 @@
-import fastifyBasicAuth from "@fastify/basic-auth"
 import { createBullBoard } from "@bull-board/api"
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter"
 import { FastifyAdapter } from "@bull-board/fastify"
-import { timingSafeEqual } from "node:crypto"
-import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { isCrossSite, isForeignName } from "../http/cross-site.ts"
-import Fastify, { type FastifyInstance } from "fastify"
+import type { Database } from "@gofermart/shared/db/client.ts"
+import type { AccrualQueue, PollJob, PollPayload } from "@gofermart/shared/queue/poll-job.ts"
+import type { FastifyInstance } from "fastify"
+import { LRUCache } from "lru-cache"
 
-/** Builds the operators' own server: a Bull Board of the accrual queue. */
-export async function buildOperatorsApp(
-  queue: AccrualQueue,
-  operator: { login: string; password: string | undefined },
-): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, forceCloseConnections: true })
-  if (operator.password !== undefined) {
-    await requireOperator(app, operator.login, operator.password)
-  }
-  app.addHook("onRequest", async (request, reply) => {
-    const isGuarded = operator.password !== undefined
-    if (isCrossSite(request) || (!isGuarded && isForeignName(request))) {
-      return reply.code(403).send({ error: "Another site asked for this." })
-    }
-    return undefined
-  })
-  const board = new FastifyAdapter()
-  createBullBoard({ queues: [new BullMQAdapter(queue as never)], serverAdapter: board })
-  await app.register(board.registerPlugin())
-  return app
-}
+const LOGINS_KEPT_MAX = 10_000
 
-async function requireOperator(
+/** Adds a Bull Board of the accrual queue to the operators' server. */
+export async function showBoard(
   app: FastifyInstance,
-  login: string,
-  password: string,
+  { queue, database, isReadOnly }: { queue: AccrualQueue; database: Database; isReadOnly: boolean },
 ): Promise<void> {
-  await app.register(fastifyBasicAuth, {
-    authenticate: { realm: "gofermart operators" },
-    validate: async (givenLogin, givenPassword) => {
-      const matches = equals(givenLogin, login) && equals(givenPassword, password)
-      if (!matches) throw new Error("wrong credentials")
-    },
+  const board = new FastifyAdapter()
+  createBullBoard({
+    queues: [new AccrualAdapter(queue, database, isReadOnly)],
+    serverAdapter: board,
+    options: { uiConfig: { boardTitle: "Gofermart" } },
   })
-  app.addHook("onRequest", app.basicAuth)
+  await app.register(board.registerPlugin())
 }
 
-function equals(given: string, expected: string): boolean {
-  const a = Buffer.from(given)
-  const b = Buffer.from(expected)
-  return a.length === b.length && timingSafeEqual(a, b)
+/** Shows jobs as an operator thinks of them: whose order it is, and what was last answered. */
+class AccrualAdapter extends BullMQAdapter {
+  readonly #database: Database
+  readonly #logins = new LRUCache<string, string>({ max: LOGINS_KEPT_MAX })
+
+  constructor(queue: AccrualQueue, database: Database, isReadOnly: boolean) {
+    super(queue as never, {
+      readOnlyMode: isReadOnly,
+      description: "One job is one order that the scoring system is asked about.",
+      externalJobUrl: ({ data }) => ({
+        displayText: "Order",
+        href: `/orders/${(data as PollPayload).number}`,
+      }),
+    })
+    this.#database = database
+    this.setFormatter("name", ({ data }) => `order ${(data as PollPayload).number}`)
+    this.setFormatter("data", (data: PollPayload) => this.#describe(data))
+  }
+
+  override async getJob(id: string) {
+    const job = await super.getJob(id)
+    if (job !== undefined) await this.#learnLogins([job])
+    return job
+  }
+
+  override async getJobs(...args: Parameters<BullMQAdapter["getJobs"]>) {
+    const jobs = await super.getJobs(...args)
+    await this.#learnLogins(jobs)
+    return jobs
+  }
+
+  /** The payload's own fields stay as they are: the board can put an edited payload back. */
+  #describe(data: PollPayload): object {
+    const { dueAt, brokenSince, number } = data
+    return {
+      user: this.#logins.get(number),
+      ...data,
+      ...(dueAt === undefined ? {} : { due: new Date(dueAt).toISOString() }),
+      ...(brokenSince === undefined ? {} : { unusableSince: new Date(brokenSince).toISOString() }),
+    }
+  }
+
+  /** A job names its order alone; the database knows whose it is. */
+  async #learnLogins(jobs: { data: unknown }[]): Promise<void> {
+    const numbers = (jobs as PollJob[])
+      .map(({ data }) => data.number)
+      .filter((number) => !this.#logins.has(number))
+    if (numbers.length === 0) return
+    const orders = await this.#database.order.findMany({
+      where: { number: { in: numbers } },
+      select: { number: true, user: { select: { login: true } } },
+    })
+    for (const { number, user } of orders) this.#logins.set(number, user.login)
+  }
 }

@@ -7,7 +7,14 @@ import {
 } from "@gofermart/shared/ledger/record-orders.ts"
 import { isItemFault } from "@gofermart/shared/db/repeat.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import { Counter } from "prom-client"
 import type { Enqueuer } from "./enqueue.ts"
+
+const recorded = new Counter({
+  name: "gofermart_orders_uploaded_total",
+  help: "Uploads that were recorded, by what came of them.",
+  labelNames: ["outcome"],
+})
 
 const UPLOADS_PER_BATCH_MAX = 256
 const BATCHES_IN_FLIGHT_MAX = 2
@@ -22,10 +29,13 @@ export class Intake {
     const record = async (uploads: Upload[]) => {
       const outcomes = await recordOrders(database, uploads, leaseMs)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
+      recorded.inc({ outcome: "accepted" }, accepted.length)
+      for (const outcome of outcomes) if (outcome !== "accepted") recorded.inc({ outcome })
       enqueuer.enqueue(accepted.map(({ number }) => number))
       return outcomes
     }
     this.#batcher = new Batcher(record, isItemFault, {
+      name: "record_orders",
       itemsPerBatchMax: UPLOADS_PER_BATCH_MAX,
       batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
       itemsWaitingMax: UPLOADS_WAITING_MAX,

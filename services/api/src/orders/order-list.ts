@@ -29,7 +29,9 @@ export class OrderLists {
 
   constructor(database: Database) {
     this.#database = database
-    this.#batcher = batchedReads(READS_PER_BATCH_MAX, (reads) => readLists(database, reads))
+    this.#batcher = batchedReads("order_lists", READS_PER_BATCH_MAX, (reads) =>
+      readLists(database, reads),
+    )
   }
 
   /** Its reads reject with `BatcherFullError` under overload. */

@@ -39,6 +39,7 @@ export class UnfinishedOrders {
     this.#max = max
     const count = (userIds: bigint[]) => countUnfinished(database, userIds, max)
     this.#counter = new Batcher(count, () => false, {
+      name: "unfinished_orders",
       itemsPerBatchMax: USERS_PER_COUNT_MAX,
       batchesInFlightMax: COUNTS_IN_FLIGHT_MAX,
       itemsWaitingMax: USERS_WAITING_MAX,

@@ -1,0 +1,69 @@
+import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
+import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import type { FastifyInstance } from "fastify"
+import { Gauge } from "prom-client"
+
+const pollsUnderWay = new Gauge({
+  name: "gofermart_polls_under_way",
+  help: "Polls that this worker has begun and not ended.",
+})
+
+/**
+ * Knows whether a worker gets on: it ends what it has begun, and begins what is due. A process that
+ * answers and does neither is to be restarted; one whose queue is away, or that a pause holds, is
+ * not.
+ */
+export class Progress {
+  readonly #queue: AccrualQueue
+  readonly #timeoutMs: number
+  #underWay = 0
+  #advancedAt = performance.now()
+  #idleUntil = performance.now()
+
+  constructor(queue: AccrualQueue, timeoutMs: number) {
+    this.#queue = queue
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Counts a poll from its beginning to its end. */
+  async of<Result>(poll: () => Promise<Result>): Promise<Result> {
+    this.#advance(1)
+    try {
+      return await poll()
+    } finally {
+      this.#advance(-1)
+    }
+  }
+
+  /** Rejects when the queue does not answer. */
+  async isStuck(): Promise<boolean> {
+    if (this.#underWay === 0 && !(await this.#isWorkDue())) this.#idleUntil = performance.now()
+    const since = Math.max(this.#advancedAt, this.#idleUntil)
+    return performance.now() - since > this.#timeoutMs
+  }
+
+  #advance(polls: 1 | -1): void {
+    this.#underWay += polls
+    this.#advancedAt = performance.now()
+    pollsUnderWay.set(this.#underWay)
+  }
+
+  async #isWorkDue(): Promise<boolean> {
+    if ((await queuePauseMs(this.#queue)) > 0) return false
+    const { due } = await measureBacklog(this.#queue, Date.now())
+    return due > 0
+  }
+}
+
+/** `/healthz` on the operators' server: 503 when the worker does not get on. */
+export function healthRoute(app: FastifyInstance, progress: Progress): void {
+  app.get("/healthz", async (_request, reply) => {
+    const stuck = await progress.isStuck().catch(() => undefined)
+    const status = stuck === undefined ? "queue unavailable" : stuck ? "stuck" : "alive"
+    return reply.code(stuck === true ? 503 : 200).send({ status })
+  })
+}
+
+/** It tells nothing of anybody, and what asks it has no credentials. */
+export const isHealthPath = (path: string): boolean => path === "/healthz"
