@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
@@ -56,10 +57,14 @@ export class Progress {
   }
 }
 
+/** For the queue to say whether anything is due. */
+const DEADLINE_MS = 2_000
+
 /** `/healthz` on the operators' server: 503 when the worker does not get on. */
 export function healthRoute(app: FastifyInstance, progress: Progress): void {
   app.get("/healthz", async (_request, reply) => {
-    const stuck = await progress.isStuck().catch(() => undefined)
+    const late = sleep(DEADLINE_MS, undefined, { ref: false })
+    const stuck = await Promise.race([progress.isStuck().catch(() => undefined), late])
     const status = stuck === undefined ? "queue unavailable" : stuck ? "stuck" : "alive"
     return reply.code(stuck === true ? 503 : 200).send({ status })
   })

@@ -94,11 +94,12 @@ async function look(
 
 async function lookIntoQueue({ database, queue }: FleetParts): Promise<void> {
   const { jobs, due, longestDueMs } = await measureBacklog(queue, Date.now())
+  const dueForMs = due > 0 ? longestDueMs : null
   for (const [state, count] of Object.entries(jobs)) queueJobs.set({ state }, count)
   const [row] = await database.$queryRaw<{ isPaused: boolean }[]>`
     WITH sampled AS (
       INSERT INTO accrual_backlog AS b (due, oldest_due_at, sampled_at)
-      VALUES (${due}, clock_timestamp() - ${longestDueMs}::float8 * interval '1 millisecond',
+      VALUES (${due}, clock_timestamp() - ${dueForMs}::float8 * interval '1 millisecond',
               clock_timestamp())
           ON CONFLICT (id) DO UPDATE
          SET due = excluded.due, oldest_due_at = excluded.oldest_due_at,

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { afterEach, beforeEach, expect, it } from "vitest"
+import { describeOnBackends } from "../harness/backends.ts"
+import { eventually } from "../harness/eventually.ts"
+import { newNumbers } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/oracle.ts"
+import {
+  order,
+  type ScriptedScoring,
+  startScriptedScoring,
+  status,
+} from "../harness/scripted-scoring.ts"
+import { startSystem, type System } from "../harness/system.ts"
+import { scrape } from "./exposition.ts"
+
+const ORDERS = 30
+
+interface Signal {
+  due: number
+  seconds: number
+}
+
+describeOnBackends("the signal for an autoscaler", (backend) => {
+  let scoring: ScriptedScoring
+  let system: System
+  beforeEach(async () => {
+    scoring = await startScriptedScoring()
+    const env = {
+      FLEET_WATCH_INTERVAL: "100ms",
+      REQUEUE_LEASE_MIN: "10m",
+      REQUEUE_LEASE_MAX: "10m",
+    }
+    system = await startSystem({ backend, workers: 0, scoringUrl: scoring.url, env })
+  })
+  afterEach(async () => {
+    await system.close()
+    await scoring.close()
+  })
+
+  /** What KEDA would read. */
+  const signal = async (): Promise<Signal> => {
+    const [row] = await system.database.client.$queryRaw<Signal[]>`
+      SELECT due_orders AS due, oldest_due_seconds AS seconds FROM autoscaling_signal`
+    if (row === undefined) throw new Error("the signal has no row")
+    return row
+  }
+  const signals = (what: string, is: (now: Signal) => boolean) =>
+    eventually(`the signal: ${what}`, async () => is(await signal()))
+  const upload = async (...replies: Parameters<ScriptedScoring["script"]>[1][]) => {
+    const numbers = newNumbers(ORDERS)
+    for (const number of numbers) scoring.script(number, ...replies)
+    const anna = await system.register()
+    await Promise.all(numbers.map((number) => anna.upload(number)))
+    return numbers
+  }
+
+  it("counts what nobody has come for, and how long it has waited; the metrics say the same", async () => {
+    await signals("nothing is due", ({ due, seconds }) => due === 0 && seconds === 0)
+    const numbers = await upload(order("INVALID"))
+    await signals("all are due", ({ due }) => due === ORDERS)
+    await signals("for a while", ({ seconds }) => seconds > 1.5)
+    const samples = await scrape(system.operatorsUrl)
+    expect(samples.get("gofermart_polls_due")).toBe(ORDERS)
+    expect(samples.get("gofermart_polls_due_age_seconds")).toBeGreaterThan(1)
+    await system.addWorker()
+    await expectAllSettledOnce(system, numbers)
+    await signals("nothing is due", ({ due, seconds }) => due === 0 && seconds === 0)
+  })
+
+  it("leaves out what is put off, until its time has come and nobody is there", async () => {
+    const worker = await system.addWorker()
+    const numbers = await upload(status(503), status(503), order("INVALID"))
+    await eventually("each was asked about", async () =>
+      numbers.every((number) => scoring.polls(number).length >= 1),
+    )
+    await worker.stop()
+    // The longest of the first delays.
+    await sleep(4_000)
+    await signals("all are due again", ({ due }) => due === ORDERS)
+    await system.addWorker()
+    await expectAllSettledOnce(system, numbers)
+  })
+
+  it("is 0 during a pause, and counts every unfinished order when nobody samples", async () => {
+    await upload(order("INVALID"))
+    const { client } = system.database
+    await signals("all are due", ({ due }) => due === ORDERS)
+    await client.scoringPause.create({ data: { pausedUntil: new Date(Date.now() + 2_000) } })
+    expect(await signal()).toEqual({ due: 0, seconds: 0 })
+    await eventually("the metric is 0", async () => {
+      return (await scrape(system.operatorsUrl)).get("gofermart_polls_due") === 0
+    })
+    await signals("the pause is over", ({ due }) => due === ORDERS)
+    await system.api.stop()
+    const longAgo = new Date(Date.now() - 120_000)
+    await client.accrualBacklog.updateMany({ data: { due: 0, sampledAt: longAgo } })
+    const { due, seconds } = await signal()
+    expect(due).toBe(ORDERS)
+    expect(seconds).toBeGreaterThan(1)
+  })
+})

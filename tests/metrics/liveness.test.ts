@@ -1,0 +1,116 @@
+import { get } from "node:http"
+import { text } from "node:stream/consumers"
+import { openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { afterEach, beforeEach, expect, it } from "vitest"
+import { openQueue } from "../faults/instants.ts"
+import { describeOnBackends } from "../harness/backends.ts"
+import { eventually } from "../harness/eventually.ts"
+import { newNumber } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/oracle.ts"
+import {
+  order,
+  type ScriptedScoring,
+  startScriptedScoring,
+  status,
+} from "../harness/scripted-scoring.ts"
+import { startSystem, type System } from "../harness/system.ts"
+
+const PASSWORD = "an operator's password"
+
+describeOnBackends("a worker's liveness", (backend) => {
+  let scoring: ScriptedScoring
+  let system: System
+  let queue: AccrualQueue
+  let workerUrl: string
+  beforeEach(async () => {
+    scoring = await startScriptedScoring()
+    const workerEnv = {
+      OPERATORS_PASSWORD: PASSWORD,
+      SCORING_TIMEOUT: "500ms",
+      LIVENESS_TIMEOUT: "1500ms",
+    }
+    system = await startSystem({ backend, scoringUrl: scoring.url, workerEnv })
+    queue = await openQueue(system)
+    workerUrl = system.workers[0]?.details["operatorsUrl"] ?? ""
+  })
+  afterEach(async () => {
+    await queue.close()
+    await system.close()
+    await scoring.close()
+  })
+
+  // The customers' API has a path of this name too, and `fetch` is held to its description.
+  const ask = (path: string, headers = {}) =>
+    new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+      get(`${workerUrl}${path}`, { headers }, async (response) => {
+        resolve({ status: response.statusCode, body: await text(response) })
+      }).on("error", reject)
+    })
+  const health = async () => {
+    const { status: code, body } = await ask("/healthz")
+    return `${code} ${(JSON.parse(body) as { status: string }).status}`
+  }
+  const becomes = (what: string) => eventually(what, async () => (await health()) === what)
+  const staysAlive = async (forMs: number) => {
+    const end = performance.now() + forMs
+    while (performance.now() < end) expect(await health()).toBe("200 alive")
+  }
+  const upload = async (...replies: Parameters<ScriptedScoring["script"]>[1][]) => {
+    const number = newNumber()
+    scoring.script(number, ...replies)
+    await (await system.register()).upload(number)
+    return number
+  }
+
+  it("needs no credentials, and tells nothing else without them", async () => {
+    expect(await health()).toBe("200 alive")
+    for (const path of ["/metrics", "/healthz/", "/healthz?x", "/nothing", "//healthz"]) {
+      expect((await ask(path)).status).toBe(401)
+    }
+    const authorization = `Basic ${Buffer.from(`operator:${PASSWORD}`).toString("base64")}`
+    const metrics = await ask("/metrics", { authorization })
+    expect(metrics.body).toContain("gofermart_polls_under_way 0")
+  })
+
+  it("is lost when polls are due and none is begun, and comes back with the first one", async () => {
+    await upload(order("INVALID"))
+    await staysAlive(2_000)
+    // Another worker holds the one job that the whole fleet may work on.
+    await queue.setGlobalConcurrency(1)
+    const held = Promise.withResolvers<void>()
+    const logger = createLogger("tests", "silent")
+    const hanging = await openAccrualWorker(system.queueUrl, logger, () => held.promise, {})
+    await system.workers[0]?.stop()
+    await upload(order("INVALID"))
+    await eventually("it is held", async () => (await queue.getActiveCount()) === 1)
+    const worker = await system.addWorker()
+    workerUrl = worker.details["operatorsUrl"] ?? ""
+    await upload(order("INVALID"))
+    await becomes("503 stuck")
+    held.resolve()
+    await becomes("200 alive")
+    await hanging.close()
+  })
+
+  it("is not lost to a scoring system that is slow, to a pause, nor to a queue that is away", async () => {
+    const slow = await upload(
+      () => {},
+      () => {},
+      () => {},
+      order("INVALID"),
+    )
+    await staysAlive(2_500)
+    await expectAllSettledOnce(system, [slow])
+    const paused = await upload(status(429, { "retry-after": "3" }), order("INVALID"))
+    await eventually("the pause", async () => scoring.polls(paused).length === 1)
+    await staysAlive(2_500)
+    await expectAllSettledOnce(system, [paused])
+    if (system.redis === undefined) return
+    await system.redis.kill()
+    await becomes("200 queue unavailable")
+    await system.redis.start()
+    await becomes("200 alive")
+  })
+})
