@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { readConfig } from "./config.ts"
 
 const DATABASE_URL = "postgresql://app:hunter2@db:5432/gofermart"
+const PASSWORD = "correct horse battery"
 const REQUIRED = { DATABASE_URL, SCORING_URL: "http://scoring:8080" }
 
 /** The message of the refusal of these variables. */
@@ -28,6 +29,13 @@ describe("the worker's settings", () => {
       concurrency: 100,
       requeueIntervalMs: 5_000,
       lease: { minMs: 30_000, maxMs: 600_000 },
+      ledgerCheckIntervalMs: 3_600_000,
+      livenessTimeoutMs: 120_000,
+      operators: {
+        address: { host: "127.0.0.1", port: 0 },
+        login: "operator",
+        password: undefined,
+      },
       shutdownGraceMs: 20_000,
       logLevel: "info",
     })
@@ -44,6 +52,11 @@ describe("the worker's settings", () => {
       REQUEUE_INTERVAL: "1s",
       REQUEUE_LEASE_MIN: "2s",
       REQUEUE_LEASE_MAX: "3m",
+      LEDGER_CHECK_INTERVAL: "4m",
+      LIVENESS_TIMEOUT: "5m",
+      OPERATORS_ADDRESS: ":8092",
+      OPERATORS_LOGIN: "ops",
+      OPERATORS_PASSWORD: PASSWORD,
       SHUTDOWN_GRACE: "5s",
       LOG_LEVEL: "silent",
     }
@@ -57,6 +70,9 @@ describe("the worker's settings", () => {
       concurrency: 8,
       requeueIntervalMs: 1_000,
       lease: { minMs: 2_000, maxMs: 180_000 },
+      ledgerCheckIntervalMs: 240_000,
+      livenessTimeoutMs: 300_000,
+      operators: { address: { host: "::", port: 8092 }, login: "ops", password: PASSWORD },
       shutdownGraceMs: 5_000,
       logLevel: "silent",
     })
@@ -104,6 +120,15 @@ describe("the worker's settings", () => {
     }
     expect(message).not.toContain("REQUEUE_INTERVAL")
     expect(message).not.toContain("hunter")
+  })
+
+  it("are refused with operators that anybody could be, and with a liveness that a poll outlasts", () => {
+    expect(refusal({ ...REQUIRED, OPERATORS_ADDRESS: ":8092" })).toContain(
+      "OPERATORS_PASSWORD must be set",
+    )
+    expect(refusal({ ...REQUIRED, SCORING_TIMEOUT: "2m" })).toContain(
+      "LIVENESS_TIMEOUT must be longer than SCORING_TIMEOUT",
+    )
   })
 
   it("are refused without a database or a scoring system", () => {

@@ -36,6 +36,8 @@ describe("the API's settings", () => {
         login: "operator",
         password: undefined,
       },
+      boardIsReadOnly: false,
+      fleetWatchIntervalMs: 10_000,
       throttling: {
         windowMs: 600_000,
         loginFailuresMax: 10,
@@ -67,6 +69,8 @@ describe("the API's settings", () => {
       OPERATORS_ADDRESS: "[::]:9091",
       OPERATORS_LOGIN: "ops",
       OPERATORS_PASSWORD: PASSWORD,
+      BOARD_READ_ONLY: "true",
+      FLEET_WATCH_INTERVAL: "1s",
       REQUEUE_LEASE_MIN: "2s",
       SHUTDOWN_GRACE: "5s",
       LOG_LEVEL: "debug",
@@ -80,6 +84,8 @@ describe("the API's settings", () => {
       withdrawOwnedOnly: true,
       trustedProxies: ["10.0.0.1", "192.168.0.0/16"],
       operators: { address: { host: "::", port: 9091 }, login: "ops", password: PASSWORD },
+      boardIsReadOnly: true,
+      fleetWatchIntervalMs: 1_000,
       throttling: {
         windowMs: 60_000,
         loginFailuresMax: 3,
