@@ -4,6 +4,8 @@
 # types inside node_modules, so `pnpm deploy`, which would put the workspace's own packages there,
 # cannot be used: the image holds the workspace with its links.
 #
+# Which process is healthy differs too, so the health checks are in docker-compose.yml as well.
+#
 # Tried without Docker: every pnpm command below, and the start commands on the resulting files,
 # mounted read-only, as an unprivileged user and as process 1. Not tried: the build itself.
 
@@ -20,13 +22,14 @@ FROM packages AS generated
 COPY . .
 RUN npx -y pnpm@12 install --offline --frozen-lockfile
 
-# What the services need to run, and no more. A filtered install leaves in place what it finds, so
-# this one starts from nothing. No dependency left needs an install script.
+# What the services and the operators' commands need to run, and no more. A filtered install leaves
+# in place what it finds, so this one starts from nothing. No dependency left needs an install script.
 FROM packages AS production
 COPY . .
 RUN rm -rf node_modules \
  && npx -y pnpm@12 install --offline --frozen-lockfile --prod --ignore-scripts \
-      --filter "./services/*..." --filter "@gofermart/scoring-simulator..."
+      --filter "./services/*..." --filter "@gofermart/operator..." \
+      --filter "@gofermart/scoring-simulator..."
 
 FROM node:26-slim
 ENV NODE_ENV=production
