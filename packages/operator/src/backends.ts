@@ -21,7 +21,7 @@ const STATEMENT_TIMEOUT_MS = 3_600_000
 const CONNECT_TIMEOUT_MS = 10_000
 const QUEUE_TIMEOUT_MS = 10_000
 
-const Schema = Type.Object({
+export const Schema = Type.Object({
   DATABASE_URL: databaseUrl,
   QUEUE_URL: Type.Optional(queueUrl),
   REQUEUE_LEASE_MIN: duration("30s"),

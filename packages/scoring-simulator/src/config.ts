@@ -18,7 +18,7 @@ const onOrOff = Type.Enum(["true", "false"], {
 })
 
 /** Every setting by the name of its environment variable; `flagName` gives its flag. */
-const Settings = Type.Object({
+export const Settings = Type.Object({
   SIMULATOR_ADDRESS: Type.String({ default: "127.0.0.1:8091", description: "host:port" }),
   SIMULATOR_STATE: Type.Optional(Type.String({ description: "the path of a file" })),
   LOG_LEVEL: logLevel,

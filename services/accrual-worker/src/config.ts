@@ -13,7 +13,7 @@ import {
 
 import { operatorsSettings, readOperators } from "@gofermart/shared/operators/settings.ts"
 
-const Schema = Type.Object({
+export const Schema = Type.Object({
   DATABASE_URL: databaseUrl,
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 5),
   QUEUE_URL: Type.Optional(queueUrl),

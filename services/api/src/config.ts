@@ -17,7 +17,7 @@ import {
 } from "@gofermart/shared/operators/settings.ts"
 import { parseKeys } from "./auth/tokens.ts"
 
-const Schema = Type.Object({
+export const Schema = Type.Object({
   RUN_ADDRESS: listenAddress("127.0.0.1:8080"),
   DATABASE_URL: databaseUrl,
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 10),

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { chown, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { freePort } from "@gofermart/local-stack/ports.ts"
+import type { RedisServer } from "@gofermart/local-stack/redis.ts"
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { describeOnRedis } from "../harness/backends.ts"
+import { createEmptyDatabase } from "../harness/database.ts"
+import { eventually } from "../harness/eventually.ts"
+import { startOwnRedis } from "../harness/system.ts"
+import { readCompose, REQUIRED, type Service } from "./compose.ts"
+import { type Image, imageUser, layOutImage } from "./image.ts"
+
+describeOnRedis("each command of docker-compose.yml, on the image's files", () => {
+  let image: Image
+  let user: { uid: number; gid: number } | undefined
+  let database: Awaited<ReturnType<typeof createEmptyDatabase>>
+  let redis: RedisServer
+  let volume: string
+  let services: Record<string, Service>
+  /** What the processes have written, for a test that fails. */
+  let said = ""
+
+  beforeAll(async () => {
+    ;[image, user, database, redis] = await Promise.all([
+      layOutImage(),
+      imageUser(),
+      createEmptyDatabase(),
+      startOwnRedis(),
+    ])
+    volume = await mkdtemp(join(tmpdir(), "gofermart-volume-"))
+    if (user !== undefined) await chown(volume, user.uid, user.gid)
+    services = await onThisMachine()
+  })
+  afterAll(async () => {
+    await redis.close()
+    await database.drop()
+    await image.remove()
+    await rm(volume, { recursive: true })
+  })
+
+  /** The file with this test's servers, ports and folders instead of its containers'. */
+  const onThisMachine = async () => {
+    const ports = new Map<string, number>()
+    for (const port of ["8080", "8090", "8091", "8092"]) ports.set(port, await freePort())
+    const text = JSON.stringify(readCompose(REQUIRED).services)
+      .replaceAll(
+        /(?:0\.0\.0\.0|127\.0\.0\.1|scoring-simulator):(\d{4})\b/g,
+        (_whole, port: string) => `127.0.0.1:${ports.get(port)}`,
+      )
+      .replaceAll(/postgresql:[^"]*@postgres:5432\/gofermart/g, database.url)
+      .replaceAll("redis://redis:6379", redis.url)
+      .replaceAll("/var/lib/scoring-simulator", volume)
+    return JSON.parse(text) as Record<string, Service>
+  }
+
+  /** Runs a command as the service's container would: its user, its settings, and nothing else. */
+  const run = (service: Service, [program = "", ...args]: string[]): ChildProcess => {
+    const child = spawn(program, args, {
+      cwd: image.folder,
+      env: { PATH: dirname(process.execPath), NODE_ENV: "production", ...service.environment },
+      stdio: ["ignore", "pipe", "pipe"],
+      ...user,
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => (said += text))
+    }
+    return child
+  }
+  const serviceNamed = (name: string): Service => {
+    const service = services[name]
+    if (service === undefined) throw new Error(`docker-compose.yml has no service ${name}`)
+    return service
+  }
+  const endOf = async (child: ChildProcess): Promise<number | null> => {
+    const [code] = (await once(child, "exit")) as [number | null]
+    return code
+  }
+  const isHealthy = async (service: Service) => {
+    const [, ...test] = service.healthcheck?.test ?? []
+    return (await endOf(run(service, test))) === 0
+  }
+
+  it("migrate brings an empty database up to date and ends with 0", async () => {
+    const migrate = serviceNamed("migrate")
+    const code = await endOf(run(migrate, migrate.command ?? []))
+    expect({ code, said }).toMatchObject({ code: 0 })
+  })
+
+  it.each(["scoring-simulator", "api", "accrual-worker"])(
+    "%s becomes healthy by its own health check, and ends with 0 on SIGTERM",
+    async (name) => {
+      const service = serviceNamed(name)
+      expect(await isHealthy(service)).toBe(false)
+      const child = run(service, service.command ?? [])
+      const ended = endOf(child)
+      try {
+        await eventually(`${name} is healthy`, async () => {
+          expect({ code: child.exitCode, said }).toMatchObject({ code: null })
+          return isHealthy(service)
+        })
+      } finally {
+        child.kill("SIGTERM")
+      }
+      expect({ code: await ended, said }).toMatchObject({ code: 0 })
+      expect(await isHealthy(service)).toBe(false)
+    },
+  )
+
+  it("gofermart verifies the ledger", async () => {
+    const { entrypoint = [], ...service } = serviceNamed("gofermart")
+    said = ""
+    const code = await endOf(run(service, [...entrypoint, "verify"]))
+    expect({ code, said }).toMatchObject({ code: 0 })
+    expect(said).toContain("Every balance is explained")
+  })
+})
