@@ -11,7 +11,7 @@ export interface Service {
   environment?: Record<string, string>
   ports?: string[]
   volumes?: string[]
-  healthcheck?: { test: string[] }
+  healthcheck?: { test: string[]; timeout: string }
   depends_on?: Record<string, unknown>
   restart?: string
   read_only?: boolean

@@ -79,8 +79,28 @@ describeOnRedis("each command of docker-compose.yml, on the image's files", () =
     return code
   }
   const isHealthy = async (service: Service) => {
-    const [, ...test] = service.healthcheck?.test ?? []
-    return (await endOf(run(service, test))) === 0
+    const { test, timeout } = service.healthcheck ?? { test: [], timeout: "0s" }
+    const child = run(service, test.slice(1))
+    const late = setTimeout(() => child.kill("SIGKILL"), Number.parseInt(timeout, 10) * 1_000)
+    const code = await endOf(child)
+    clearTimeout(late)
+    return code === 0
+  }
+  /** Runs a service until it is healthy and `whileHealthy` is done. */
+  const runUntilStopped = async (name: string, whileHealthy?: () => Promise<void>) => {
+    const service = serviceNamed(name)
+    const child = run(service, service.command ?? [])
+    const ended = endOf(child)
+    try {
+      await eventually(`${name} is healthy`, async () => {
+        expect({ code: child.exitCode, said }).toMatchObject({ code: null })
+        return isHealthy(service)
+      })
+      await whileHealthy?.()
+    } finally {
+      child.kill("SIGTERM")
+    }
+    expect({ code: await ended, said }).toMatchObject({ code: 0 })
   }
 
   it("migrate brings an empty database up to date and ends with 0", async () => {
@@ -94,20 +114,19 @@ describeOnRedis("each command of docker-compose.yml, on the image's files", () =
     async (name) => {
       const service = serviceNamed(name)
       expect(await isHealthy(service)).toBe(false)
-      const child = run(service, service.command ?? [])
-      const ended = endOf(child)
-      try {
-        await eventually(`${name} is healthy`, async () => {
-          expect({ code: child.exitCode, said }).toMatchObject({ code: null })
-          return isHealthy(service)
-        })
-      } finally {
-        child.kill("SIGTERM")
-      }
-      expect({ code: await ended, said }).toMatchObject({ code: 0 })
+      await runUntilStopped(name)
       expect(await isHealthy(service)).toBe(false)
     },
   )
+
+  it("accrual-worker stays healthy while the queue is away: a restart would not help", async () => {
+    await runUntilStopped("accrual-worker", async () => {
+      redis.freeze()
+      const healthy = await isHealthy(serviceNamed("accrual-worker"))
+      redis.thaw()
+      expect(healthy).toBe(true)
+    })
+  })
 
   it("gofermart verifies the ledger", async () => {
     const { entrypoint = [], ...service } = serviceNamed("gofermart")
