@@ -67,29 +67,32 @@ export async function watchFleet(
 ): Promise<void> {
   while (!signal.aborted) {
     const begun = performance.now()
-    await look(parts.logger, "database", () => lookIntoDatabase(parts.database), DATABASE_GAUGES)
-    await look(parts.logger, "queue", () => lookIntoQueue(parts), QUEUE_GAUGES)
+    await look(parts.logger, "database", () => lookIntoDatabase(parts.database), forgetDatabase)
+    await look(parts.logger, "queue", () => lookIntoQueue(parts), forgetQueue)
     const restMs = (performance.now() - begun) * (1 / TIME_PART_MAX - 1)
     await sleep(Math.max(intervalMs, restMs), undefined, { signal }).catch(() => {})
   }
 }
 
-const QUEUE_GAUGES = [queueJobs, duePolls, duePollAge]
-const DATABASE_GAUGES = [unfinishedOrders, unfinishedAge, pauseLeft, discrepancies, ledgerCheckedAt]
-
 async function look(
   logger: Logger,
   source: "database" | "queue",
   ask: () => Promise<void>,
-  gauges: Gauge[],
+  forget: () => void,
 ): Promise<void> {
   try {
     await ask()
     sampledAt.set({ source }, Date.now() / 1_000)
   } catch (error) {
-    for (const gauge of gauges) gauge.remove()
+    forget()
     logger.warn({ err: error, source }, "the fleet's metrics could not be looked up")
   }
+}
+
+function forgetQueue(): void {
+  // To `remove` something of a gauge that has labels, they must be named: it throws.
+  queueJobs.reset()
+  for (const gauge of [duePolls, duePollAge]) gauge.remove()
 }
 
 async function lookIntoQueue({ database, queue }: FleetParts): Promise<void> {
@@ -110,6 +113,11 @@ async function lookIntoQueue({ database, queue }: FleetParts): Promise<void> {
   const isHeldBack = row?.isPaused === true
   duePolls.set(isHeldBack ? 0 : due)
   duePollAge.set(isHeldBack ? 0 : longestDueMs / 1_000)
+}
+
+function forgetDatabase(): void {
+  for (const gauge of [unfinishedOrders, unfinishedAge, pauseLeft, discrepancies, ledgerCheckedAt])
+    gauge.remove()
 }
 
 interface Standing {
