@@ -87,8 +87,9 @@ describe("the operators' commands", () => {
     const queueless = await runProgram(env, ["order", number])
     expect(queueless).toMatchObject({
       code: 2,
-      said: expect.stringContaining("The queue does not answer."),
+      said: expect.stringContaining(`user         ${anna.login}\n`),
     })
+    expect(queueless.said).toMatch(/^job          not known: the queue does not answer \(.+\)$/m)
     expect(queueless.said).not.toContain("a-secret")
   })
 })

@@ -11,6 +11,7 @@ import {
 } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { Type } from "typebox"
+import { inTime } from "./in-time.ts"
 
 /** Exit codes beside 0. */
 export const EXIT_NOT_RIGHT = 1
@@ -52,7 +53,11 @@ export class Backends {
 
   /** Rejects when the queue does not answer. */
   async queue(): Promise<AccrualQueue> {
-    this.#queue ??= await inTime(openReady(this.#queueUrl))
+    this.#queue ??= await inTime(
+      openReady(this.#queueUrl),
+      QUEUE_TIMEOUT_MS,
+      "The queue does not answer.",
+    )
     return this.#queue
   }
 
@@ -66,15 +71,4 @@ async function openReady(url: string): Promise<AccrualQueue> {
   const queue = await openAccrualQueue(url, createLogger("operator", "silent"))
   await queue.waitUntilReady()
   return queue
-}
-
-/** A queue's first connection is otherwise waited for as long as it takes. */
-function inTime<Result>(promise: Promise<Result>): Promise<Result> {
-  const late = AbortSignal.timeout(QUEUE_TIMEOUT_MS)
-  return Promise.race([
-    promise,
-    new Promise<never>((_resolve, reject) => {
-      late.addEventListener("abort", () => reject(new Error("The queue does not answer.")))
-    }),
-  ])
 }

@@ -2,23 +2,49 @@ import type { Database } from "@gofermart/shared/db/client.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { dueAt } from "@gofermart/shared/queue/backlog.ts"
-import { type AccrualQueue, findPoll, type PollJob } from "@gofermart/shared/queue/poll-job.ts"
+import {
+  type AccrualQueue,
+  findPoll,
+  type PollJob,
+  readPollPayload,
+} from "@gofermart/shared/queue/poll-job.ts"
+import { inTime } from "./in-time.ts"
+
+/** Whoever asks wants the rows soon, also when nothing can be said of the job. */
+const JOB_TIMEOUT_MS = 5_000
+
+export interface OrderDescription {
+  lines: string[]
+  /** False when the queue did not answer: the lines are then of the rows alone, and say so. */
+  isWhole: boolean
+}
 
 /**
  * Everything that is known of an order, line by line: its rows, its job, the last answer. Undefined
- * when there is no such order. Rejects when the database or the queue does not answer.
+ * when there is no such order. Rejects when the database does not answer.
  */
 export async function describeOrder(
   database: Database,
   queue: () => Promise<AccrualQueue>,
   number: OrderNumber,
-): Promise<string[] | undefined> {
+): Promise<OrderDescription | undefined> {
   const rows = await describeRows(database, number)
   if (rows === undefined) return undefined
+  try {
+    const late = `not within ${JOB_TIMEOUT_MS / 1_000} s`
+    const job = await inTime(lookIntoQueue(queue, number), JOB_TIMEOUT_MS, late)
+    return { lines: [...rows, ...job], isWhole: true }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const line = `job          not known: the queue does not answer (${reason})`
+    return { lines: [...rows, line], isWhole: false }
+  }
+}
+
+async function lookIntoQueue(queue: () => Promise<AccrualQueue>, number: OrderNumber) {
   const opened = await queue()
   const pauseMs = await queuePauseMs(opened)
   return [
-    ...rows,
     ...(await describeJob(await findPoll(opened, number))),
     ...(pauseMs > 0
       ? [`pause        nobody asks for another ${Math.ceil(pauseMs / 1_000)} s`]
@@ -64,15 +90,22 @@ async function describeRows(database: Database, number: OrderNumber) {
 async function describeJob(job: PollJob | undefined): Promise<string[]> {
   if (job === undefined) return ["job          none"]
   const state = await job.getState()
+  const payload = readPollPayload(job.data)
+  if (payload === undefined) {
+    return [`job          ${job.id}: ${state}; what it holds is no order's, and a worker drops it`]
+  }
   const due = state === "delayed" ? `, due ${new Date(dueAt(job)).toISOString()}` : ""
   const lines = [
-    `job          ${job.id}: ${state}${due}, ${job.data.polls} polls without a final answer`,
+    `job          ${job.id}: ${state}${due}, ${payload.polls} polls without a final answer`,
   ]
-  const { lastAnswer, brokenSince } = job.data
-  if (lastAnswer !== undefined) lines.push(`last answer  ${lastAnswer}`)
+  const { lastAnswer, brokenSince } = payload
+  const hasFailed = state === "failed"
+  // A job that fails keeps its reason as its last answer.
+  const isSaidTwice = hasFailed && lastAnswer === job.failedReason
+  if (lastAnswer !== undefined && !isSaidTwice) lines.push(`last answer  ${lastAnswer}`)
   if (brokenSince !== undefined) {
     lines.push(`unusable     answers since ${new Date(brokenSince).toISOString()}`)
   }
-  if (state === "failed") lines.push(`failed       ${job.failedReason}`)
+  if (hasFailed) lines.push(`failed       ${job.failedReason}`)
   return lines
 }

@@ -1,10 +1,14 @@
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "./backends.ts"
 import { describeOrder } from "./describe-order.ts"
 
-/** Tells everything that is known of an order. */
+/** Tells everything that is known of an order; its rows alone while the queue does not answer. */
 export async function showOrder(backends: Backends, number: OrderNumber): Promise<number> {
-  const lines = await describeOrder(backends.database, () => backends.queue(), number)
-  for (const line of lines ?? [`There is no order ${number}.`]) say(line)
-  return lines === undefined ? EXIT_NOT_RIGHT : 0
+  const described = await describeOrder(backends.database, () => backends.queue(), number)
+  if (described === undefined) {
+    say(`There is no order ${number}.`)
+    return EXIT_NOT_RIGHT
+  }
+  for (const line of described.lines) say(line)
+  return described.isWhole ? 0 : EXIT_FAILED
 }

@@ -7,15 +7,18 @@ import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
 export const ACCRUAL_QUEUE = "accrual"
 const POLL_JOB = "poll"
 
+/** Epoch milliseconds, up to the last that a `Date` can be. */
+const Moment = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 })
+
 /** What the two services say to each other: one job is one order to ask about. */
 const PollPayload = Type.Object({
   number: Type.String({ pattern: "^[0-9]+$" }),
   /** Polls so far that got no final answer; the backoff grows with it. */
   polls: Type.Integer({ minimum: 0 }),
-  /** Since when, in epoch milliseconds, no answer could be used; absent after one that could. */
-  brokenSince: Type.Optional(Type.Integer({ minimum: 0 })),
-  /** To when, in epoch milliseconds, the poll was put off. */
-  dueAt: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Since when no answer could be used; absent after one that could. */
+  brokenSince: Type.Optional(Moment),
+  /** To when the poll was put off. */
+  dueAt: Type.Optional(Moment),
   /** The latest answer in words, for the operator who looks at the job. */
   lastAnswer: Type.Optional(Type.String()),
 })
