@@ -2,7 +2,7 @@ import { createBullBoard } from "@bull-board/api"
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter"
 import { FastifyAdapter } from "@bull-board/fastify"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import type { AccrualQueue, PollJob, PollPayload } from "@gofermart/shared/queue/poll-job.ts"
+import { type AccrualQueue, readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import type { FastifyInstance } from "fastify"
 import { LRUCache } from "lru-cache"
 
@@ -17,7 +17,8 @@ export async function showBoard(
   createBullBoard({
     queues: [new AccrualAdapter(queue, database, isReadOnly)],
     serverAdapter: board,
-    options: { uiConfig: { boardTitle: "Gofermart" } },
+    // The other tab of a failed job is the stack of an error that is no defect.
+    options: { uiConfig: { boardTitle: "Gofermart", jobDetails: { defaultTab: "Data" } } },
   })
   await app.register(board.registerPlugin())
 }
@@ -33,12 +34,15 @@ class AccrualAdapter extends BullMQAdapter {
       description: "One job is one order that the scoring system is asked about.",
       externalJobUrl: ({ data }) => ({
         displayText: "Order",
-        href: `/orders/${(data as PollPayload).number}`,
+        href: `/orders/${readPollPayload(data)?.number ?? "none"}`,
       }),
     })
     this.#database = database
-    this.setFormatter("name", ({ data }) => `order ${(data as PollPayload).number}`)
-    this.setFormatter("data", (data: PollPayload) => this.#describe(data))
+    this.setFormatter("name", ({ name, data }) => {
+      const payload = readPollPayload(data)
+      return payload === undefined ? name : `order ${payload.number}`
+    })
+    this.setFormatter("data", (data) => this.#describe(data))
   }
 
   override async getJob(id: string) {
@@ -54,11 +58,14 @@ class AccrualAdapter extends BullMQAdapter {
   }
 
   /** The payload's own fields stay as they are: the board can put an edited payload back. */
-  #describe(data: PollPayload): object {
-    const { dueAt, brokenSince, number } = data
+  #describe(data: unknown): unknown {
+    const payload = readPollPayload(data)
+    // The board lets anything be added, and has to show it.
+    if (payload === undefined) return data
+    const { dueAt, brokenSince, number } = payload
     return {
       user: this.#logins.get(number),
-      ...data,
+      ...payload,
       ...(dueAt === undefined ? {} : { due: new Date(dueAt).toISOString() }),
       ...(brokenSince === undefined ? {} : { unusableSince: new Date(brokenSince).toISOString() }),
     }
@@ -66,9 +73,10 @@ class AccrualAdapter extends BullMQAdapter {
 
   /** A job names its order alone; the database knows whose it is. */
   async #learnLogins(jobs: { data: unknown }[]): Promise<void> {
-    const numbers = (jobs as PollJob[])
-      .map(({ data }) => data.number)
-      .filter((number) => !this.#logins.has(number))
+    const numbers = jobs.flatMap(({ data }) => {
+      const payload = readPollPayload(data)
+      return payload === undefined || this.#logins.has(payload.number) ? [] : [payload.number]
+    })
     if (numbers.length === 0) return
     const orders = await this.#database.order.findMany({
       where: { number: { in: numbers } },
