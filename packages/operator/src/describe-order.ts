@@ -11,7 +11,7 @@ import {
 import { inTime } from "./in-time.ts"
 
 /** Whoever asks wants the rows soon, also when nothing can be said of the job. */
-const JOB_TIMEOUT_MS = 5_000
+const JOB_TIMEOUT_MS = 3_000
 
 export interface OrderDescription {
   lines: string[]
@@ -32,7 +32,7 @@ export async function describeOrder(
   if (rows === undefined) return undefined
   try {
     const late = `not within ${JOB_TIMEOUT_MS / 1_000} s`
-    const job = await inTime(lookIntoQueue(queue, number), JOB_TIMEOUT_MS, late)
+    const job = await inTime(lookIntoQueue(await queue(), number), JOB_TIMEOUT_MS, late)
     return { lines: [...rows, ...job], isWhole: true }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -41,11 +41,10 @@ export async function describeOrder(
   }
 }
 
-async function lookIntoQueue(queue: () => Promise<AccrualQueue>, number: OrderNumber) {
-  const opened = await queue()
-  const pauseMs = await queuePauseMs(opened)
+async function lookIntoQueue(queue: AccrualQueue, number: OrderNumber): Promise<string[]> {
+  const pauseMs = await queuePauseMs(queue)
   return [
-    ...(await describeJob(await findPoll(opened, number))),
+    ...(await describeJob(await findPoll(queue, number))),
     ...(pauseMs > 0
       ? [`pause        nobody asks for another ${Math.ceil(pauseMs / 1_000)} s`]
       : []),
