@@ -28,7 +28,7 @@ const PASSWORD = "an operator's password"
 const AWAY_ANSWER_MAX_MS = 4_800
 
 const browserProgram = inject("browser")
-const itInBrowser = it.skipIf("missing" in browserProgram)
+const hasNoBrowser = "missing" in browserProgram
 
 const basic = (login: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${login}:${password}`).toString("base64")}`,
@@ -92,24 +92,27 @@ describeOnBackends("the operators' board", (backend) => {
     expect((await fetch(`${system.apiUrl}/api/queues`)).status).toBe(404)
   })
 
-  itInBrowser("tells of a failed job whose order it is and why; Retry settles it", async () => {
-    const { anna, number } = await failed()
-    const page = await newPage()
-    await openFailedJobs(page, board, number)
-    const shown = await page.$eval("main", ({ innerText }) => innerText.replaceAll(/\s+/g, " "))
-    expect(shown).toContain(`order ${number}`)
-    expect(shown).toContain(`user:"${anna.login}"`)
-    expect(shown).toContain("No answer could be used for 24 h. The last: the body is not a JSON")
+  it.skipIf(hasNoBrowser)(
+    "tells of a failed job whose order it is and why; Retry settles it",
+    async () => {
+      const { anna, number } = await failed()
+      const page = await newPage()
+      await openFailedJobs(page, board, number)
+      const shown = await page.$eval("main", ({ innerText }) => innerText.replaceAll(/\s+/g, " "))
+      expect(shown).toContain(`order ${number}`)
+      expect(shown).toContain(`user:"${anna.login}"`)
+      expect(shown).toContain("No answer could be used for 24 h. The last: the body is not a JSON")
 
-    scoring.script(number, order("PROCESSED", "7"))
-    await pressRetry(page, number)
-    await expectAllSettledOnce(system, [number])
-    expect(await anna.balance()).toEqual({ current: 7, withdrawn: 0 })
-    await eventually("the job is gone", async () => (await jobOf(number)) === undefined)
-    await page.close()
-  })
+      scoring.script(number, order("PROCESSED", "7"))
+      await pressRetry(page, number)
+      await expectAllSettledOnce(system, [number])
+      expect(await anna.balance()).toEqual({ current: 7, withdrawn: 0 })
+      await eventually("the job is gone", async () => (await jobOf(number)) === undefined)
+      await page.close()
+    },
+  )
 
-  itInBrowser("leads from a job to its order's page", async () => {
+  it.skipIf(hasNoBrowser)("leads from a job to its order's page", async () => {
     const { anna, number } = await failed()
     const page = await newPage()
     await openFailedJobs(page, board, number)
@@ -165,7 +168,7 @@ describeOnBackends("the operators' board", (backend) => {
       }
     })
 
-    itInBrowser("works for whoever gives them, its actions too", async () => {
+    it.skipIf(hasNoBrowser)("works for whoever gives them, its actions too", async () => {
       const { number } = await failed()
       const page = await newPage()
       await page.authenticate({ username: "operator", password: PASSWORD })
@@ -184,24 +187,27 @@ describeOnBackends("the operators' board", (backend) => {
       readOnly = api.details["operatorsUrl"] ?? ""
     })
 
-    itInBrowser("lists the jobs, and has no button that does something to one", async () => {
-      const { number } = await failed()
-      const page = await newPage()
-      const buttonsAt = async (boardUrl: string) => {
-        await openFailedJobs(page, boardUrl, number)
-        const names = await page.$$eval("button", (buttons) =>
-          buttons.map(({ textContent }) => textContent),
-        )
-        const ofJob = [...(await jobButtons(page, number)).keys()]
-        return { all: names.filter((name) => name.endsWith(" all")), ofJob }
-      }
-      expect(await buttonsAt(board)).toEqual({
-        all: ["Retry all", "Clean all"],
-        ofJob: ["Retry", "Duplicate", "Update Data", "Clean"],
-      })
-      expect(await buttonsAt(readOnly)).toEqual({ all: [], ofJob: [] })
-      await page.close()
-    })
+    it.skipIf(hasNoBrowser)(
+      "lists the jobs, and has no button that does something to one",
+      async () => {
+        const { number } = await failed()
+        const page = await newPage()
+        const buttonsAt = async (boardUrl: string) => {
+          await openFailedJobs(page, boardUrl, number)
+          const names = await page.$$eval("button", (buttons) =>
+            buttons.map(({ textContent }) => textContent),
+          )
+          const ofJob = [...(await jobButtons(page, number)).keys()]
+          return { all: names.filter((name) => name.endsWith(" all")), ofJob }
+        }
+        expect(await buttonsAt(board)).toEqual({
+          all: ["Retry all", "Clean all"],
+          ofJob: ["Retry", "Duplicate", "Update Data", "Clean"],
+        })
+        expect(await buttonsAt(readOnly)).toEqual({ all: [], ofJob: [] })
+        await page.close()
+      },
+    )
 
     it("takes no action", async () => {
       const { number } = await failed()

@@ -13,10 +13,11 @@ const WIDTH = 1_440
 const found = await findBrowser()
 if ("missing" in found) throw new Error(found.missing)
 await mkdir(folder, { recursive: true })
-const { apiUrl, operatorsUrl, failed, close } = await buildTown()
+const town = await buildTown()
 try {
   const browser = await openBrowser(found.path)
   try {
+    const { apiUrl, operatorsUrl, failed } = town
     const page = await browser.newPage()
     const jobs = `${operatorsUrl}/queue/accrual`
     const job = `a[href^="/orders/"]`
@@ -29,7 +30,7 @@ try {
     await browser.close()
   }
 } finally {
-  await close()
+  await town.close()
 }
 
 /** Takes a picture of what is at the address, once `shown` is there. */
