@@ -1,0 +1,116 @@
+import { context, diag, DiagLogLevel, propagation, SpanKind, trace } from "@opentelemetry/api"
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core"
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import {
+  defaultResource,
+  detectResources,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from "@opentelemetry/resources"
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace"
+import { BullMQOtel } from "bullmq-otel"
+import type { Logger } from "./logger.ts"
+import type { Tracing } from "./tracing.ts"
+import type { TracingConfig } from "./tracing-settings.ts"
+
+/** Of spans that wait for a collector that is slow or away; more are dropped. */
+const SPANS_WAITING_MAX = 8_192
+const SPANS_PER_EXPORT_MAX = 512
+const EXPORT_INTERVAL_MS = 1_000
+/** Of one attribute, such as the stack of an error. */
+const ATTRIBUTE_LENGTH_MAX = 2_048
+/** A collector that is away is told of no more often. */
+const COMPLAINT_INTERVAL_MS = 60_000
+
+/** Loaded only where traces are on: see `startTracing`. */
+export function startSdk(
+  config: TracingConfig,
+  logger: Logger,
+): Tracing & { close(): Promise<void> } {
+  const complain = complainRarely(logger)
+  diag.setLogger(
+    { error: complain, warn: complain, info() {}, debug() {}, verbose() {} },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  )
+  setGlobalErrorHandler((error) => complain(reasonOf(error)))
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+  // No baggage: what a client makes up is not carried to the scoring system.
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+
+  const provider = new TracerProvider({
+    resource: defaultResource()
+      .merge(resourceFromAttributes({ "service.name": config.serviceName }))
+      .merge(
+        detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }),
+      ),
+    sampler: withoutHousekeeping(samplerOf(config)),
+    spanLimits: { attributeValueLengthLimit: ATTRIBUTE_LENGTH_MAX },
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter: new OTLPTraceExporter(),
+        maxQueueSize: SPANS_WAITING_MAX,
+        maxExportBatchSize: SPANS_PER_EXPORT_MAX,
+        scheduledDelayMillis: EXPORT_INTERVAL_MS,
+      }),
+    ],
+  })
+  trace.setGlobalTracerProvider(provider)
+  return {
+    tracer: provider.getTracer("gofermart"),
+    telemetry: new BullMQOtel(),
+    close: () => provider.shutdown().catch((error: unknown) => complain(reasonOf(error))),
+  }
+}
+
+function samplerOf({ sampler, ratio }: TracingConfig): Sampler {
+  const root = rootSamplerOf(sampler.replace("parentbased_", ""), ratio)
+  return sampler.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root
+}
+
+function rootSamplerOf(name: string, ratio: number): Sampler {
+  if (name === "always_off") return new AlwaysOffSampler()
+  return name === "traceidratio" ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler()
+}
+
+/** BullMQ also tells of each look for a job, and for stalled ones: nothing that is about an order. */
+function withoutHousekeeping(sampler: Sampler): Sampler {
+  return {
+    shouldSample(parent, traceId, name, kind, attributes, links) {
+      const isHousekeeping =
+        kind === SpanKind.INTERNAL &&
+        (name.startsWith("getNextJob") || trace.getSpanContext(parent) === undefined)
+      return isHousekeeping
+        ? { decision: SamplingDecision.NOT_RECORD }
+        : sampler.shouldSample(parent, traceId, name, kind, attributes, links)
+    },
+    toString: () => sampler.toString(),
+  }
+}
+
+function complainRarely(logger: Logger): (reason: string) => void {
+  let lastAt = -Infinity
+  return (reason) => {
+    const now = performance.now()
+    if (now - lastAt < COMPLAINT_INTERVAL_MS) return
+    lastAt = now
+    logger.warn({ reason }, "traces are not exported")
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code } = error as { code?: string | number }
+  // A refused connection has no message of its own where a host has two addresses.
+  return error.message || String(code ?? error.name)
+}

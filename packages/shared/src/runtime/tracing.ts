@@ -1,0 +1,114 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api"
+import type { Telemetry } from "bullmq"
+import type { Logger } from "./logger.ts"
+import type { Shutdown } from "./shutdown.ts"
+import type { TracingConfig } from "./tracing-settings.ts"
+
+/** Which trace something belongs to, and to which span in it. */
+export type TraceContext = Context
+
+export interface Tracing {
+  tracer: Tracer
+  telemetry: Telemetry
+}
+
+/** Undefined while traces are off. Of the whole process, as OpenTelemetry's own parts are. */
+let tracing: Tracing | undefined
+
+/** Turns traces on if they are configured; without it every function here is one comparison. */
+export async function startTracing(
+  config: TracingConfig | undefined,
+  logger: Logger,
+  shutdown: Shutdown,
+): Promise<void> {
+  if (config === undefined) return
+  const { startSdk } = await import("./tracing-sdk.ts")
+  const sdk = startSdk(config, logger)
+  tracing = sdk
+  shutdown.onClose("traces", () => sdk.close())
+}
+
+export function isTracing(): boolean {
+  return tracing !== undefined
+}
+
+/** What BullMQ continues a job's trace with. */
+export function queueTelemetry(): Telemetry | undefined {
+  return tracing?.telemetry
+}
+
+export interface SpanStart {
+  name: string
+  kind: keyof typeof SpanKind
+  /** Without it the span that is active where it starts. */
+  parent?: TraceContext | undefined
+  attributes: Attributes
+}
+
+export interface OpenSpan {
+  span: Span
+  /** For what happens in it. */
+  context: TraceContext
+}
+
+/** Starts a span; undefined while traces are off. */
+export function startSpan({ name, kind, parent, attributes }: SpanStart): OpenSpan | undefined {
+  if (tracing === undefined) return undefined
+  const within = parent ?? context.active()
+  const span = tracing.tracer.startSpan(name, { kind: SpanKind[kind], attributes }, within)
+  return { span, context: trace.setSpan(within, span) }
+}
+
+/** Runs `work` in a span, which it is not handed while traces are off. */
+export function inSpan<Result>(
+  start: SpanStart,
+  work: (open?: OpenSpan) => Promise<Result>,
+): Promise<Result> {
+  const open = startSpan(start)
+  return open === undefined ? work() : endAfter(open, work(open))
+}
+
+async function endAfter<Result>({ span }: OpenSpan, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    markFailed(span, error)
+    throw error
+  } finally {
+    span.end()
+  }
+}
+
+/** `error` is an error, or one in a word. Its message stays untold: it may say too much. */
+export function markFailed(span: Span, error: unknown): void {
+  span.setAttribute("error.type", error instanceof Error ? error.name : String(error))
+  span.setStatus({ code: SpanStatusCode.ERROR })
+}
+
+/** Tells more of the span that is active, such as the one BullMQ has begun for a job. */
+export function describeActiveSpan(attributes: Attributes): void {
+  if (tracing !== undefined) trace.getActiveSpan()?.setAttributes(attributes)
+}
+
+/** The trace that a request says it is part of, or none. */
+export function traceOf(headers: Record<string, unknown>): TraceContext {
+  return propagation.extract(ROOT_CONTEXT, headers)
+}
+
+/** The headers, of W3C Trace Context, that make a request part of this trace. */
+export function traceHeaders(of: TraceContext): Record<string, string> {
+  const headers: Record<string, string> = {}
+  propagation.inject(of, headers)
+  return headers
+}
