@@ -10,6 +10,7 @@ import {
   wholeNumber,
   withContractNames,
 } from "@gofermart/shared/runtime/env.ts"
+import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
 
 import { operatorsSettings, readOperators } from "@gofermart/shared/operators/settings.ts"
 
@@ -32,6 +33,7 @@ export const Schema = Type.Object({
   ...operatorsSettings("127.0.0.1:0"),
   SHUTDOWN_GRACE: duration("20s"),
   LOG_LEVEL: logLevel,
+  ...tracingSettings,
 })
 
 export type Config = ReturnType<typeof readConfig>
@@ -63,5 +65,6 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     operators: readOperators(read),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
+    tracing: readTracing(read, "gofermart-accrual-worker"),
   }
 }

@@ -4,6 +4,7 @@ import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { buildOperatorsApp } from "@gofermart/shared/operators/listener.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { startTracing } from "@gofermart/shared/runtime/tracing.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { readConfig } from "./config.ts"
 import { checkLedger } from "./ledger-check/ledger-check.ts"
@@ -16,6 +17,7 @@ import { startWorker } from "./worker.ts"
 const config = readConfigOrExit(() => readConfig(process.env))
 const logger = createLogger("accrual-worker", config.logLevel)
 const shutdown = new Shutdown(logger, config.shutdownGraceMs)
+await startTracing(config.tracing, logger, shutdown)
 
 const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
   connectionsMax: config.databaseConnectionsMax,

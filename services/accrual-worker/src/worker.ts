@@ -6,9 +6,10 @@ import {
   settleAccruals,
 } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { type AccrualWorker, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
-import { readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
+import { aboutJob, type PollPayload, readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { Job, UnrecoverableError } from "bullmq"
 import { Counter } from "prom-client"
 import type { Config } from "./config.ts"
 import type { Progress } from "./operators/liveness.ts"
@@ -78,14 +79,21 @@ export async function startWorker(
     },
   )
   worker.on("failed", (job, error) => {
-    failedJobs.inc()
-    logger.error({ jobId: job?.id, err: error }, "a job failed")
+    // BullMQ tells of every error; of this one `pollOrder` has, and the others are tried again.
+    if (error instanceof UnrecoverableError) failedJobs.inc()
+    else logger.error({ ...(job && aboutJob(job)), err: error }, "a poll broke off; it is repeated")
   })
   worker.on("stalled", (jobId) => {
     stalledJobs.inc()
-    logger.warn({ jobId }, "a job was taken over")
+    void logTakenOver(worker, jobId, logger)
   })
   return worker
+}
+
+/** The event has the job's id alone. */
+async function logTakenOver(worker: AccrualWorker, jobId: string, logger: Logger): Promise<void> {
+  const job = await Job.fromId<PollPayload>(worker, jobId).catch(() => undefined)
+  logger.warn(job === undefined ? { jobId } : aboutJob(job), "a job was taken over")
 }
 
 /** After an error a job waits no shorter than its polls so far have made it wait. */

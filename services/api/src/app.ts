@@ -6,7 +6,7 @@ import fastifyCompress from "@fastify/compress"
 import fastifyCookie from "@fastify/cookie"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { ORDER_NUMBER_LENGTH_MAX } from "@gofermart/shared/domain/order-number.ts"
-import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { type AccrualQueue, REQUEST_ID_LENGTH_MAX } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify"
 import helmet from "helmet"
@@ -29,6 +29,7 @@ import { describeApi } from "./http/description.ts"
 import { answerError, answerErrors, answerParserError } from "./http/errors.ts"
 import { takeJson } from "./http/json-body.ts"
 import { measureRequests } from "./http/measure.ts"
+import { traceRequests } from "./http/trace.ts"
 import { validation } from "./http/validation.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { Intake } from "./orders/intake.ts"
@@ -44,7 +45,6 @@ const REQUEST_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 10_000
 const SLOW_CHECK_INTERVAL_MS = 1_000
 const HANDLER_TIMEOUT_MS = 30_000
-const REQUEST_ID_LENGTH_MAX = 64
 const IDLE_CLOSE_INTERVAL_MS = 100
 /** At a shutdown, in which clients learn from an answer that their connection ends. */
 const FAREWELL_MS = 500
@@ -70,7 +70,10 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { config, database, queue, logger } = parts
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: "requestId",
+    }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
@@ -95,6 +98,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     reply.header("x-request-id", request.id)
   })
   measureRequests(app)
+  traceRequests(app)
   await app.register(fastifyAccepts)
   await app.register(fastifyCookie)
   // Its plugin for Fastify makes the headers anew for each request, which costs as much as the route.

@@ -10,6 +10,7 @@ import {
   wholeNumber,
   withContractNames,
 } from "@gofermart/shared/runtime/env.ts"
+import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
 import {
   operatorsSettings,
   readAddress,
@@ -53,6 +54,7 @@ export const Schema = Type.Object({
   REQUEUE_LEASE_MIN: duration("30s"),
   SHUTDOWN_GRACE: duration("20s"),
   LOG_LEVEL: logLevel,
+  ...tracingSettings,
 })
 
 export type Config = ReturnType<typeof readConfig>
@@ -86,5 +88,6 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     leaseMs: toMs(read.REQUEUE_LEASE_MIN),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
+    tracing: readTracing(read, "gofermart-api"),
   }
 }

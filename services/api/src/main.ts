@@ -5,6 +5,7 @@ import { buildOperatorsApp } from "@gofermart/shared/operators/listener.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { startTracing } from "@gofermart/shared/runtime/tracing.ts"
 import { buildApp } from "./app.ts"
 import { readConfig } from "./config.ts"
 import { showBoard } from "./operators/board.ts"
@@ -14,6 +15,7 @@ import { orderPage } from "./operators/order-page.ts"
 const config = readConfigOrExit(() => readConfig(process.env))
 const logger = createLogger("api", config.logLevel)
 const shutdown = new Shutdown(logger, config.shutdownGraceMs)
+await startTracing(config.tracing, logger, shutdown)
 
 const database = openDatabase(config.databaseUrl, "gofermart-api", {
   connectionsMax: config.databaseConnectionsMax,

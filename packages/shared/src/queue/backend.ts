@@ -3,6 +3,7 @@ import { createPostgresBackend, Queue, Worker } from "bullmq"
 import type { Processor, WorkerOptions } from "bullmq"
 import { Redis, type RedisOptions } from "ioredis"
 import type { Logger } from "../runtime/logger.ts"
+import { queueTelemetry } from "../runtime/tracing.ts"
 import { ACCRUAL_QUEUE, POLL_OPTIONS, type AccrualQueue, type PollPayload } from "./poll-job.ts"
 
 /** Without this a silent server (socket open, no answer) would hold a command for ever. */
@@ -61,8 +62,10 @@ export async function openAccrualWorker(
   url: string,
   logger: Logger,
   processor: Processor<PollPayload, void>,
-  options: Omit<WorkerOptions, "connection">,
+  settings: Omit<WorkerOptions, "connection">,
 ): Promise<AccrualWorker> {
+  const telemetry = queueTelemetry()
+  const options = telemetry === undefined ? settings : { ...settings, telemetry }
   if (!isRedis(url)) {
     const connection = postgresConnection(url)
     const worker = await untilReady(

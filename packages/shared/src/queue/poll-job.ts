@@ -3,9 +3,18 @@ import { Type, type Static } from "typebox"
 import { Value } from "typebox/value"
 import { repeat } from "../db/repeat.ts"
 import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
+import {
+  markFailed,
+  type OpenSpan,
+  startSpan,
+  type TraceContext,
+  traceHeaders,
+} from "../runtime/tracing.ts"
 
 export const ACCRUAL_QUEUE = "accrual"
 const POLL_JOB = "poll"
+/** A caller may choose it, and it is in each log line. */
+export const REQUEST_ID_LENGTH_MAX = 64
 
 /** Epoch milliseconds, up to the last that a `Date` can be. */
 const Moment = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 })
@@ -21,6 +30,8 @@ const PollPayload = Type.Object({
   dueAt: Type.Optional(Moment),
   /** The latest answer in words, for the operator who looks at the job. */
   lastAnswer: Type.Optional(Type.String()),
+  /** Of the upload, for the log lines about it; requeue knows of none. */
+  requestId: Type.Optional(Type.String({ maxLength: REQUEST_ID_LENGTH_MAX })),
 })
 export type PollPayload = Static<typeof PollPayload>
 
@@ -48,19 +59,59 @@ export const POLL_OPTIONS = {
   stackTraceLimit: 1,
 } satisfies JobsOptions
 
+/** An order to ask about, and which request wants it asked about. */
+export interface PollOrigin {
+  number: string
+  requestId?: string
+  trace?: TraceContext | undefined
+}
+
+/** Adds one job per order, each the beginning of a trace of its own; see `addPollsOf`. */
+export async function addPolls(queue: AccrualQueue, numbers: string[]): Promise<void> {
+  await addPollsOf(
+    queue,
+    numbers.map((number) => ({ number })),
+  )
+}
+
 /**
  * Adds one job per order in one round trip. Where an order's job is there already, nothing
  * happens: the id says which order it is. It is made of the order's number and not of its row's
  * id, which another database may have given to another order.
  */
-export async function addPolls(queue: AccrualQueue, numbers: string[]): Promise<void> {
-  await queue.addBulk(
-    numbers.map((number) => ({
-      name: POLL_JOB,
-      data: { number, polls: 0 },
-      opts: { jobId: jobIdOf(number) },
-    })),
-  )
+export async function addPollsOf(queue: AccrualQueue, origins: PollOrigin[]): Promise<void> {
+  const spans = origins.map(startAdding)
+  try {
+    await queue.addBulk(
+      origins.map(({ number, requestId }, i) => ({
+        name: POLL_JOB,
+        data: requestId === undefined ? { number, polls: 0 } : { number, polls: 0, requestId },
+        opts: optionsOf(number, spans[i]),
+      })),
+    )
+  } catch (error) {
+    for (const open of spans) if (open !== undefined) markFailed(open.span, error)
+    throw error
+  } finally {
+    for (const open of spans) open?.span.end()
+  }
+}
+
+/** Many requests' jobs are added at once, so each has a span of its own to be polled in. */
+function startAdding({ number, trace }: PollOrigin): OpenSpan | undefined {
+  return startSpan({
+    name: "enqueue order",
+    kind: "PRODUCER",
+    parent: trace,
+    attributes: { "gofermart.order": number, "gofermart.job": jobIdOf(number) },
+  })
+}
+
+function optionsOf(number: string, adding: OpenSpan | undefined): JobsOptions {
+  const jobId = jobIdOf(number)
+  return adding === undefined
+    ? { jobId }
+    : { jobId, telemetry: { metadata: JSON.stringify(traceHeaders(adding.context)) } }
 }
 
 /** The job of an order, in whatever state it is; undefined when there is none. */
@@ -71,8 +122,16 @@ export async function findPoll(
   return queue.getJob(jobIdOf(number))
 }
 
+const JOB_ID_PREFIX = "order-"
+
 function jobIdOf(number: string): string {
-  return `order-${number}`
+  return JOB_ID_PREFIX + number
+}
+
+/** What a log line about a job says of it. */
+export function aboutJob({ id, data }: Pick<PollJob, "id" | "data">): object {
+  const { number, requestId } = data
+  return { order: number, jobId: id, requestId }
 }
 
 /**

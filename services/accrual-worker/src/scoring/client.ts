@@ -9,7 +9,7 @@ const BODY_BYTES_MAX = 16 * 1024
 
 export interface ScoringClient {
   /** Asks about one order. Never rejects: every outcome is an answer. */
-  ask(number: OrderNumber): Promise<Answer>
+  ask(number: OrderNumber, headers?: Record<string, string>): Promise<Answer>
   close(): void
 }
 
@@ -41,7 +41,7 @@ export function openScoringClient(
   })
   const orders = `${url.replace(/\/$/, "")}/api/orders/`
   return {
-    ask: (number) => ask(client, `${orders}${number}`, number),
+    ask: (number, headers) => ask(client, `${orders}${number}`, number, headers),
     close() {
       agent.http.destroy()
       agent.https.destroy()
@@ -59,9 +59,14 @@ const requestLeanly: RequestFunction = (url, { method, headers, agent }, callbac
 
 class BodyTooLargeError extends Error {}
 
-async function ask(client: Got, url: string, number: OrderNumber): Promise<Answer> {
+async function ask(
+  client: Got,
+  url: string,
+  number: OrderNumber,
+  headers: Record<string, string> | undefined,
+): Promise<Answer> {
   try {
-    return readAnswer(number, await receive(client, url), new Date())
+    return readAnswer(number, await receive(client, url, headers), new Date())
   } catch (error) {
     const reason = error instanceof Error ? error.message : "no answer"
     return { kind: error instanceof BodyTooLargeError ? "broken" : "unavailable", reason }
@@ -69,9 +74,13 @@ async function ask(client: Got, url: string, number: OrderNumber): Promise<Answe
 }
 
 /** Rejects when the answer does not come in full, or is too large. */
-function receive(client: Got, url: string): Promise<ScoringResponse> {
+function receive(
+  client: Got,
+  url: string,
+  headers: Record<string, string> | undefined,
+): Promise<ScoringResponse> {
   return new Promise((resolve, reject) => {
-    const request = client.stream(url)
+    const request = headers === undefined ? client.stream(url) : client.stream(url, { headers })
     const chunks: Buffer[] = []
     let bytes = 0
     let response: IncomingMessage | undefined

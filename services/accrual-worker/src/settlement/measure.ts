@@ -25,8 +25,12 @@ const contradictions = new Counter({
 
 /** `begun`: what `performance.now()` was. */
 export function measureCall(answer: Answer, begun: number): void {
-  const kind = answer.kind === "valid" ? answer.answer.kind : answer.kind
-  scoringTime.observe({ answer: kind.toLowerCase() }, secondsSince(begun))
+  scoringTime.observe({ answer: kindOf(answer) }, secondsSince(begun))
+}
+
+/** The answer in one word: a verdict, or why there is none. */
+export function kindOf(answer: Answer): string {
+  return (answer.kind === "valid" ? answer.answer.kind : answer.kind).toLowerCase()
 }
 
 export function countSettlement(answer: AnsweredOrder["answer"], settlement: Settlement): void {

@@ -1,19 +1,23 @@
 import { databaseFault } from "@gofermart/shared/db/faults.ts"
 import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import {
+  aboutJob,
   type PollJob,
+  type CheckedPayload,
   type PollPayload,
   postponePoll,
   readPollPayload,
 } from "@gofermart/shared/queue/poll-job.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { describeActiveSpan, inSpan, traceHeaders } from "@gofermart/shared/runtime/tracing.ts"
 import { DelayedError, RateLimitError, UnrecoverableError } from "bullmq"
+import type { Answer } from "../scoring/answer.ts"
 import type { ScoringClient } from "../scoring/client.ts"
 import type { ScoringPause } from "../scoring/pause.ts"
 import { decide, decideNext, type NextStep, type Step } from "./decide.ts"
 import { backoffMs } from "./delays.ts"
-import { countSettlement, measureCall } from "./measure.ts"
+import { countSettlement, kindOf, measureCall } from "./measure.ts"
 
 export interface PollOrderParts {
   scoring: ScoringClient
@@ -48,12 +52,32 @@ export async function pollOrder(
     throw new RateLimitError()
   }
 
-  const begun = performance.now()
-  const answer = await parts.scoring.ask(payload.number)
-  measureCall(answer, begun)
+  const answer = await ask(parts, payload)
   const step = decide(answer, payload, Date.now(), Math.random)
   const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
+  parts.logger.debug({ ...aboutJob(job), answer: kindOf(answer), next: next.do }, "asked")
+  describeActiveSpan({
+    "gofermart.order": payload.number,
+    "gofermart.request_id": payload.requestId,
+    "gofermart.answer": kindOf(answer),
+    "gofermart.outcome": next.do,
+  })
   await act(parts, job, token, payload, next)
+}
+
+function ask({ scoring }: PollOrderParts, { number }: CheckedPayload): Promise<Answer> {
+  const start = {
+    name: "ask about order",
+    kind: "CLIENT",
+    attributes: { "gofermart.order": number },
+  } as const
+  return inSpan(start, async (open) => {
+    const begun = performance.now()
+    const answer = await scoring.ask(number, open && traceHeaders(open.context))
+    measureCall(answer, begun)
+    open?.span.setAttribute("gofermart.answer", kindOf(answer))
+    return answer
+  })
 }
 
 async function apply(
@@ -63,17 +87,30 @@ async function apply(
   answer: AnsweredOrder["answer"],
 ): Promise<Exclude<Step, { do: "apply" }> | NextStep> {
   try {
-    const settlement = await parts.settlement.add({ number: payload.number, answer })
+    const settlement = await settle(parts, { number: payload.number, answer })
     countSettlement(answer, settlement)
     return decideNext(answer, settlement, payload, parts.graceMs, Math.random)
   } catch (error) {
     const fault = databaseFault(error)
     if (fault === "defect") throw error
     if (fault === "data") return { do: "fail", reason: "The ledger refuses this answer's amount." }
-    parts.logger.warn({ jobId: job.id, order: payload.number, fault }, "the answer was not written")
+    parts.logger.warn({ ...aboutJob(job), fault }, "the answer was not written")
     const delayMs = backoffMs(payload.polls, Math.random)
     return { do: "ask_again", delayMs, lastAnswer: "not written" }
   }
+}
+
+function settle({ settlement }: PollOrderParts, answered: AnsweredOrder): Promise<Settlement> {
+  const start = {
+    name: "settle order",
+    kind: "INTERNAL",
+    attributes: { "gofermart.order": answered.number },
+  } as const
+  return inSpan(start, async (open) => {
+    const settled = await settlement.add(answered)
+    open?.span.setAttribute("gofermart.outcome", settled.outcome)
+    return settled
+  })
 }
 
 async function act(
@@ -83,7 +120,7 @@ async function act(
   payload: PollPayload,
   step: Exclude<Step, { do: "apply" }> | NextStep,
 ): Promise<void> {
-  const about = { jobId: job.id, order: payload.number }
+  const about = aboutJob(job)
   switch (step.do) {
     case "finish":
       if (step.contradicted) {
@@ -110,10 +147,16 @@ async function act(
 }
 
 function asked(
-  { number }: PollPayload,
+  { number, requestId }: PollPayload,
   polls: number,
   lastAnswer: string,
   brokenSince: number | undefined,
 ): PollPayload {
-  return { number, polls, lastAnswer, ...(brokenSince === undefined ? {} : { brokenSince }) }
+  return {
+    number,
+    polls,
+    lastAnswer,
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(brokenSince === undefined ? {} : { brokenSince }),
+  }
 }

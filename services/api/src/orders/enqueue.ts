@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { type AccrualQueue, addPollsOf, type PollOrigin } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 
 /** Orders held for a queue that is slow or away; more are left to requeue. */
@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT_MS = 2_000
 export class Enqueuer {
   readonly #queue: Promise<AccrualQueue>
   readonly #logger: Logger
-  #held: string[] = []
+  #held: PollOrigin[] = []
   #adding: Promise<void> | undefined
 
   constructor(queue: Promise<AccrualQueue>, logger: Logger) {
@@ -27,13 +27,13 @@ export class Enqueuer {
     this.#logger = logger
   }
 
-  enqueue(numbers: string[]): void {
-    if (numbers.length === 0) return
-    if (this.#held.length + numbers.length > ORDERS_HELD_MAX) {
-      this.#logger.warn({ orders: numbers.length }, "the queue is behind; requeue takes over")
+  enqueue(orders: PollOrigin[]): void {
+    if (orders.length === 0) return
+    if (this.#held.length + orders.length > ORDERS_HELD_MAX) {
+      this.#logger.warn({ orders: orders.length }, "the queue is behind; requeue takes over")
       return
     }
-    this.#held.push(...numbers)
+    this.#held.push(...orders)
     this.#adding ??= this.#addHeld()
   }
 
@@ -47,11 +47,11 @@ export class Enqueuer {
     this.#adding = undefined
   }
 
-  async #add(numbers: string[]): Promise<void> {
+  async #add(orders: PollOrigin[]): Promise<void> {
     try {
-      await addPolls(await this.#queue, numbers)
+      await addPollsOf(await this.#queue, orders)
     } catch (error) {
-      this.#logger.warn({ err: error, orders: numbers.length }, "not enqueued; requeue takes over")
+      this.#logger.warn({ err: error, orders: orders.length }, "not enqueued; requeue takes over")
     }
   }
 }

@@ -6,7 +6,9 @@ import {
   type Upload,
 } from "@gofermart/shared/ledger/record-orders.ts"
 import { isItemFault } from "@gofermart/shared/db/repeat.ts"
+import type { PollOrigin } from "@gofermart/shared/queue/poll-job.ts"
 import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import { inSpan } from "@gofermart/shared/runtime/tracing.ts"
 import { Counter } from "prom-client"
 import type { Enqueuer } from "./enqueue.ts"
 
@@ -20,18 +22,21 @@ const UPLOADS_PER_BATCH_MAX = 256
 const BATCHES_IN_FLIGHT_MAX = 2
 const UPLOADS_WAITING_MAX = 10_000
 
+/** An upload, and the request that it came with. */
+export type RequestedUpload = Upload & PollOrigin
+
 /** Records uploads in batches and hands what was accepted to the workers. */
 export class Intake {
-  readonly #batcher: Batcher<Upload, RecordOutcome>
+  readonly #batcher: Batcher<RequestedUpload, RecordOutcome>
 
   /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
   constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
-    const record = async (uploads: Upload[]) => {
+    const record = async (uploads: RequestedUpload[]) => {
       const outcomes = await recordOrders(database, uploads, leaseMs)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
       recorded.inc({ outcome: "accepted" }, accepted.length)
       for (const outcome of outcomes) if (outcome !== "accepted") recorded.inc({ outcome })
-      enqueuer.enqueue(accepted.map(({ number }) => number))
+      enqueuer.enqueue(accepted)
       return outcomes
     }
     this.#batcher = new Batcher(record, isItemFault, {
@@ -43,7 +48,21 @@ export class Intake {
   }
 
   /** Resolves once the outcome is committed. Rejects with `BatcherFullError` under overload. */
-  async record(upload: Upload): Promise<RecordOutcome> {
+  record(upload: RequestedUpload): Promise<RecordOutcome> {
+    const start = {
+      name: "record order",
+      kind: "INTERNAL",
+      parent: upload.trace,
+      attributes: { "gofermart.order": upload.number },
+    } as const
+    return inSpan(start, async (open) => {
+      const outcome = await this.#record(upload)
+      open?.span.setAttribute("gofermart.outcome", outcome)
+      return outcome
+    })
+  }
+
+  async #record(upload: RequestedUpload): Promise<RecordOutcome> {
     try {
       return await this.#batcher.add(upload)
     } catch (error) {

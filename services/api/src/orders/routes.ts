@@ -86,7 +86,13 @@ export function uploadRoute(instance: FastifyInstance, parts: OrderParts): void 
     ) {
       return refuseMore(reply, parts.unfinishedOrdersMax)
     }
-    const outcome = await parts.intake.record({ userId, number })
+    const outcome = await parts.intake.record({
+      userId,
+      number,
+      requestId: request.id,
+      trace: request.span?.context,
+    })
+    request.log.debug({ order: number, outcome }, "uploaded")
     switch (outcome) {
       case "accepted":
         parts.unfinished.add(userId)
@@ -119,7 +125,7 @@ async function sendUploaded(
     const shown = await readWhenFinal(reply, parts, number, waitS)
     return shown === undefined ? reply.send() : reply.send(shown)
   } catch (error) {
-    reply.request.log.warn({ err: error }, "recorded, but not to be waited for")
+    reply.request.log.warn({ err: error, order: number }, "recorded, but not to be waited for")
     return reply.send()
   }
 }
