@@ -8,6 +8,8 @@ export interface ScriptedScoring {
   url: string
   /** When each poll about the order arrived, in milliseconds of this process's clock. */
   polls(number: string): number[]
+  /** The `traceparent` of each poll about the order. */
+  traceparents(number: string): (string | undefined)[]
   /** The replies to the polls about an order, in turn; the last one stays. */
   script(number: string, ...replies: Reply[]): void
   close(): Promise<void>
@@ -17,10 +19,13 @@ export interface ScriptedScoring {
 export async function startScriptedScoring(): Promise<ScriptedScoring> {
   const scripts = new Map<string, Reply[]>()
   const polls = new Map<string, number[]>()
+  const traceparents = new Map<string, (string | undefined)[]>()
   const server = createServer((request, response) => {
     const number = request.url?.split("/").at(-1) ?? ""
     const arrived = [...(polls.get(number) ?? []), performance.now()]
     polls.set(number, arrived)
+    const given = request.headers["traceparent"] as string | undefined
+    traceparents.set(number, [...(traceparents.get(number) ?? []), given])
     const replies = scripts.get(number) ?? [unknown]
     const reply = replies[Math.min(arrived.length, replies.length) - 1]
     reply?.(number, response)
@@ -30,6 +35,7 @@ export async function startScriptedScoring(): Promise<ScriptedScoring> {
   return {
     url: `http://127.0.0.1:${port}`,
     polls: (number) => polls.get(number) ?? [],
+    traceparents: (number) => traceparents.get(number) ?? [],
     script: (number, ...replies) => void scripts.set(number, replies),
     async close() {
       server.closeAllConnections()

@@ -28,9 +28,9 @@ describe("a queue on PostgreSQL that refuses a command once", () => {
   })
 
   it.each([
-    { error: "a deadlock, of which it is the victim", sqlstate: "40P01", failedJobs: 0 },
-    { error: "an error nobody knows", sqlstate: "XX000", failedJobs: 1 },
-  ])("$error: the backoff goes on where it was", async ({ sqlstate, failedJobs }) => {
+    { error: "a deadlock, of which it is the victim", sqlstate: "40P01", brokenOff: 0 },
+    { error: "an error nobody knows", sqlstate: "XX000", brokenOff: 1 },
+  ])("$error: the backoff goes on where it was", async ({ sqlstate, brokenOff }) => {
     const anna = await system.register()
     const number = newNumber()
     scoring.script(
@@ -49,7 +49,7 @@ describe("a queue on PostgreSQL that refuses a command once", () => {
       expect(waited, `after poll ${i + 1}`).toBeGreaterThanOrEqual(BACKOFF_FIRST_MIN_MS * 2 ** i)
     }
     const logged = (await system.logs()).split("\n").filter((line) => line.includes(number))
-    expect(logged.filter((line) => line.includes("a job failed"))).toHaveLength(failedJobs)
+    expect(logged.filter((line) => line.includes("a poll broke off"))).toHaveLength(brokenOff)
     await expectAllSettledOnce(system, [number])
   })
 })
