@@ -70,18 +70,28 @@ export function startSpan({ name, kind, parent, attributes }: SpanStart): OpenSp
   return { span, context: trace.setSpan(within, span) }
 }
 
-/** Runs `work` in a span, which it is not handed while traces are off. */
+/**
+ * Runs `work` in a span, of which `tell` says what came of it. While traces are off it is `work()`
+ * and nothing else, not even one more promise.
+ */
 export function inSpan<Result>(
   start: SpanStart,
-  work: (open?: OpenSpan) => Promise<Result>,
+  work: (within?: TraceContext) => Promise<Result>,
+  tell: (result: Result) => Attributes,
 ): Promise<Result> {
   const open = startSpan(start)
-  return open === undefined ? work() : endAfter(open, work(open))
+  return open === undefined ? work() : endAfter(open.span, work(open.context), tell)
 }
 
-async function endAfter<Result>({ span }: OpenSpan, work: Promise<Result>): Promise<Result> {
+async function endAfter<Result>(
+  span: Span,
+  work: Promise<Result>,
+  tell: (result: Result) => Attributes,
+): Promise<Result> {
   try {
-    return await work
+    const result = await work
+    span.setAttributes(tell(result))
+    return result
   } catch (error) {
     markFailed(span, error)
     throw error

@@ -52,7 +52,9 @@ export async function pollOrder(
     throw new RateLimitError()
   }
 
+  const begun = performance.now()
   const answer = await ask(parts, payload)
+  measureCall(answer, begun)
   const step = decide(answer, payload, Date.now(), Math.random)
   const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
   parts.logger.debug({ ...aboutJob(job), answer: kindOf(answer), next: next.do }, "asked")
@@ -71,13 +73,11 @@ function ask({ scoring }: PollOrderParts, { number }: CheckedPayload): Promise<A
     kind: "CLIENT",
     attributes: { "gofermart.order": number },
   } as const
-  return inSpan(start, async (open) => {
-    const begun = performance.now()
-    const answer = await scoring.ask(number, open && traceHeaders(open.context))
-    measureCall(answer, begun)
-    open?.span.setAttribute("gofermart.answer", kindOf(answer))
-    return answer
-  })
+  return inSpan(
+    start,
+    (within) => scoring.ask(number, within && traceHeaders(within)),
+    (answer) => ({ "gofermart.answer": kindOf(answer) }),
+  )
 }
 
 async function apply(
@@ -106,11 +106,11 @@ function settle({ settlement }: PollOrderParts, answered: AnsweredOrder): Promis
     kind: "INTERNAL",
     attributes: { "gofermart.order": answered.number },
   } as const
-  return inSpan(start, async (open) => {
-    const settled = await settlement.add(answered)
-    open?.span.setAttribute("gofermart.outcome", settled.outcome)
-    return settled
-  })
+  return inSpan(
+    start,
+    () => settlement.add(answered),
+    ({ outcome }) => ({ "gofermart.outcome": outcome }),
+  )
 }
 
 async function act(

@@ -55,11 +55,11 @@ export class Intake {
       parent: upload.trace,
       attributes: { "gofermart.order": upload.number },
     } as const
-    return inSpan(start, async (open) => {
-      const outcome = await this.#record(upload)
-      open?.span.setAttribute("gofermart.outcome", outcome)
-      return outcome
-    })
+    return inSpan(
+      start,
+      () => this.#record(upload),
+      (outcome) => ({ "gofermart.outcome": outcome }),
+    )
   }
 
   async #record(upload: RequestedUpload): Promise<RecordOutcome> {
