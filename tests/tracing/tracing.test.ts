@@ -295,11 +295,14 @@ describe("traces that cannot be exported", () => {
   afterAll(() => scoring.close())
 
   /** Uploads and settles orders, and then ends both services within their time. */
-  const expectUnhindered = async (endpoint: string, before: (system: System) => Promise<void>) => {
+  const expectUnhindered = async (
+    env: Record<string, string>,
+    before: (system: System, anna: Customer) => Promise<void>,
+  ) => {
     const system = await startSystem({
       backend: "postgresql",
       scoringUrl: scoring.url,
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint },
+      env,
     })
     const anna = await system.register()
     const numbers = newNumbers(20)
@@ -309,7 +312,7 @@ describe("traces that cannot be exported", () => {
       "all are settled",
       async () => (await anna.balance()).current === numbers.length,
     )
-    await before(system)
+    await before(system, anna)
     const begun = performance.now()
     const [worker] = system.workers
     expect(await Promise.all([system.api.stop(), worker?.stop()])).toEqual([0, 0])
@@ -319,13 +322,20 @@ describe("traces that cannot be exported", () => {
   }
 
   it("to a collector that is away hold nothing up, and it is told of once", async () => {
-    await expectUnhindered(`http://127.0.0.1:${await freePort()}`, async (system) => {
-      const complaints = await eventually("a complaint of each service", async () => {
-        const lines = (await system.logs())
-          .split("\n")
-          .filter((line) => line.includes("traces are not exported"))
-        return lines.length >= 2 && lines
-      })
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+      OTEL_EXPORTER_OTLP_TIMEOUT: "100",
+    }
+    await expectUnhindered(env, async (system, anna) => {
+      const complained = async () =>
+        (await system.logs()).split("\n").filter((line) => line.includes("traces are not exported"))
+      await eventually("a complaint of each service", async () => (await complained()).length >= 2)
+      // Each a span, and so an export, of its own.
+      for (let i = 0; i < 3; i++) {
+        await anna.balance()
+        await sleep(1_200)
+      }
+      const complaints = await complained()
       expect(complaints).toHaveLength(2)
       for (const line of complaints) {
         const expected = { level: 40, reason: expect.stringContaining("ECONNREFUSED") }
@@ -339,7 +349,8 @@ describe("traces that cannot be exported", () => {
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve))
     const { port } = silent.address() as AddressInfo
     // Long enough for an export to be under way.
-    await expectUnhindered(`http://127.0.0.1:${port}`, () => sleep(1_500))
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` }
+    await expectUnhindered(env, () => sleep(1_500))
     silent.close()
   })
 })
