@@ -122,10 +122,8 @@ export async function findPoll(
   return queue.getJob(jobIdOf(number))
 }
 
-const JOB_ID_PREFIX = "order-"
-
 function jobIdOf(number: string): string {
-  return JOB_ID_PREFIX + number
+  return `order-${number}`
 }
 
 /** What a log line about a job says of it. */
