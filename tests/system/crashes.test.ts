@@ -22,6 +22,17 @@ describeOnBackends("with orders in flight", (backend) => {
       await system.addWorker()
       await expectAllSettledOnce(system, numbers, RECOVERY_TIMEOUT_MS)
       await expectOwnAccruals(system, numbers)
+      const takenOver = (await system.logs())
+        .split("\n")
+        .filter((line) => line.includes("a job was taken over"))
+        .map((line) => JSON.parse(line) as object)
+      expect(takenOver).toContainEqual(
+        expect.objectContaining({
+          order: expect.any(String),
+          jobId: expect.stringMatching(/^order-/),
+          requestId: expect.any(String),
+        }),
+      )
     },
     RECOVERY_TIMEOUT_MS * 2,
   )
