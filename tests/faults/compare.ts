@@ -16,7 +16,10 @@ export interface Comparison {
   unexplained: string[]
 }
 
-export async function compare(client: Database, traffic: Traffic): Promise<Comparison> {
+export async function compare(
+  client: Database,
+  traffic: Pick<Traffic, "uploads" | "withdrawals" | "attempted">,
+): Promise<Comparison> {
   const numbers = [...traffic.uploads.keys()]
   const orders = await client.$queryRaw<OrderRow[]>`
     SELECT o.number, u.login, a.status::text, (a.value * 100)::bigint AS hundredths

@@ -51,8 +51,8 @@ export async function lastSettlementAt(system: System): Promise<number> {
   return row?.at ?? 0
 }
 
-/** Opens the system's queue for the test's own eyes and hands. */
-export async function openQueue(system: System): Promise<AccrualQueue> {
+/** Opens the queue of a system for the test's own eyes and hands. */
+export async function openQueue(system: Pick<System, "queueUrl">): Promise<AccrualQueue> {
   const queue = await openAccrualQueue(system.queueUrl, createLogger("tests", "silent"))
   await queue.waitUntilReady()
   return queue

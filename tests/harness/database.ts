@@ -45,7 +45,8 @@ export async function startOwnDatabase(
   return { ...database, server }
 }
 
-function testDatabase(url: string, drop: () => Promise<void>): TestDatabase {
+/** Opens a database that is there; `drop` takes it away. */
+export function testDatabase(url: string, drop: () => Promise<void>): TestDatabase {
   const client = openDatabase(url, "tests", {
     connectionsMax: 60,
     connectTimeoutMs: 10_000,

@@ -1,0 +1,80 @@
+import { rm } from "node:fs/promises"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Customer } from "@gofermart/local-stack/customer.ts"
+import { afterEach, expect, it, vi } from "vitest"
+import { compare } from "../faults/compare.ts"
+import { Traffic } from "../faults/traffic.ts"
+import { describeOnBackends } from "../harness/backends.ts"
+import { startOwnDatabase, type TestDatabase } from "../harness/database.ts"
+import { eventually } from "../harness/eventually.ts"
+import { newNumbers } from "../harness/numbers.ts"
+import { startSystem, type System } from "../harness/system.ts"
+import { restoreBackup, startBackup } from "./backup.ts"
+
+/** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
+const SETTLED_WITHIN_MS = 36_000
+const CUSTOMERS = 4
+const REST_MS = 10
+const LOAD_MS = 2_000
+/** Starting processes takes its time where others run too. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
+
+describeOnBackends("A backup taken under load", (backend) => {
+  let restored: System | undefined
+  let lost: System | undefined
+  afterEach(async () => {
+    await lost?.close()
+    await restored?.close()
+  })
+
+  it("restored, with an empty queue: it has all up to its end, which settles once", async () => {
+    const database = await startOwnDatabase()
+    const system = await startSystem({ backend, workers: 2, database })
+    lost = system
+    // Each order is asked about twice, a second apart: some are always in between.
+    await system.simulator.behave({ autoRegister: true, pendingAnswers: 1 })
+    const customers = await Promise.all(Array.from({ length: CUSTOMERS }, () => system.register()))
+    const traffic = Traffic.begin(customers, REST_MS)
+    await sleep(LOAD_MS)
+    const backup = await startBackup(database.url)
+    await sleep(LOAD_MS)
+    const uploads = new Map(traffic.uploads)
+    const withdrawals = new Map(traffic.withdrawals)
+    expect(withdrawals.size).toBeGreaterThan(0)
+    await backup.end()
+    const late = await system.register()
+    const lateNumbers = newNumbers(20)
+    for (const number of lateNumbers) expect(await late.upload(number)).toBe(202)
+    await traffic.stop()
+    await system.close()
+    lost = undefined
+
+    const copy = await restoreBackup(backup, database.url)
+    await rm(backup.folder, { recursive: true })
+    // The queue in the database comes with it; a new one is made where there is none.
+    await copy.client.$executeRaw`DROP SCHEMA IF EXISTS bullmq CASCADE`
+    expect(await countUnfinished(copy)).toBeGreaterThan(0)
+    restored = await startSystem({ backend, workers: 2, database: copy })
+    await restored.simulator.behave({ autoRegister: true })
+    const isAllSettled = async () => (await countUnfinished(copy)) === 0
+    await eventually("all orders are final", isAllSettled, SETTLED_WITHIN_MS)
+
+    const { attempted } = traffic
+    const comparison = await compare(copy.client, { uploads, withdrawals, attempted })
+    expect(comparison).toEqual({ lost: [], twice: [], waiting: [], unexplained: [] })
+    expect(await copy.client.order.count({ where: { number: { in: lateNumbers } } })).toBe(0)
+    const { apiUrl } = restored
+    const statuses = [...customers, late].map((customer) => readBalance(apiUrl, customer))
+    expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 401])
+  })
+})
+
+function countUnfinished({ client }: TestDatabase): Promise<number> {
+  return client.accrual.count({ where: { status: "PROCESSING" } })
+}
+
+/** Resolves with the status, for a token that an API on the lost database has given. */
+async function readBalance(apiUrl: string, { authorization }: Customer): Promise<number> {
+  const response = await fetch(`${apiUrl}/api/user/balance`, { headers: { authorization } })
+  return response.status
+}
