@@ -5,6 +5,8 @@ import { startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { Client } from "pg"
 import { type TestDatabase, testDatabase } from "../harness/database.ts"
 
+/** Says where recovery of a crash would begin; as `pg_basebackup` does, it is copied last. */
+const CONTROL_FILE = "pg_control"
 /** What belongs to the running server and not to its data. */
 const SERVERS_OWN = ["postmaster.pid", "postmaster.opts"]
 /** The log comes when the copy is complete; the backup's own slot is not to be in it. */
@@ -36,10 +38,11 @@ export async function startBackup(databaseUrl: string): Promise<Backup> {
   const data = await dataFolder(session)
   await one(session, "SELECT pg_create_physical_replication_slot('backup', true, true)")
   await one(session, "SELECT pg_backup_start('tests', true)")
-  await copyFolder(data, folder)
+  await copyFolder(data, folder, { leftOut: [...SERVERS_OWN, CONTROL_FILE], emptied: COPIED_EMPTY })
   return {
     folder,
     async end() {
+      await copyOne(join(data, "global", CONTROL_FILE), join(folder, "global", CONTROL_FILE))
       const { label, last } = await one<{ label: string; last: string }>(
         session,
         "SELECT labelfile AS label, pg_walfile_name(lsn) AS last FROM pg_backup_stop()",
@@ -68,7 +71,7 @@ export async function restoreBackup(backup: Backup, of: string): Promise<TestDat
   await session.end()
   await server.stop()
   await rm(data, { recursive: true })
-  await copyFolder(backup.folder, data, [])
+  await copyFolder(backup.folder, data, { leftOut: [], emptied: [] })
   await server.start()
   return testDatabase(url, async () => {
     await server.stop("immediate")
@@ -91,15 +94,19 @@ async function one<Row extends object>(session: Client, statement: string): Prom
 }
 
 /** Copies a data folder, with its files' owners; whatever goes away meanwhile is not needed. */
-async function copyFolder(from: string, to: string, emptied = COPIED_EMPTY): Promise<void> {
+async function copyFolder(
+  from: string,
+  to: string,
+  but: { leftOut: string[]; emptied: string[] },
+): Promise<void> {
   const { mode, uid, gid } = await lstat(from)
   await mkdir(to, { mode, recursive: true })
   await chown(to, uid, gid)
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (SERVERS_OWN.includes(entry.name)) continue
+    if (but.leftOut.includes(entry.name)) continue
     if (entry.isFile()) await copyOne(source, target)
-    else if (!emptied.includes(entry.name)) await copyFolder(source, target, emptied)
+    else if (!but.emptied.includes(entry.name)) await copyFolder(source, target, but)
     else {
       const owner = await lstat(source)
       await mkdir(target, { mode: owner.mode })

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Child } from "@gofermart/local-stack/child.ts"
 import { Customer } from "@gofermart/local-stack/customer.ts"
@@ -6,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { newLogin } from "../harness/numbers.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import { type Balancer, startBalancer } from "./balancer.ts"
+import { newKey } from "./keys.ts"
 import { replaceApi } from "./replace.ts"
 
 const READERS = 4
@@ -14,7 +14,6 @@ const REST_MS = 20
 const REGISTRATION_REST_MS = 100
 const LOAD_MS = 200
 
-const newKey = (id: string) => `${id}:${randomBytes(32).toString("base64url")}`
 /** Starting processes takes its time where others run too. */
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
 
