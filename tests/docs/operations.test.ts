@@ -71,6 +71,16 @@ describe("docs/operations.md", () => {
     expect(quoted.filter((text) => !sources.includes(`"${text}"`))).toEqual([])
   })
 
+  it("says what each alert means, and nothing of alerts that there are not", () => {
+    const alerts = read("deploy/prometheus/alerts.yml")
+    const section = document.split("\n## ").find((text) => text.startsWith("Alerts\n")) ?? ""
+    const names = matches(alerts, /- alert: (\w+)/g)
+    expect(matches(section, /^### (\w+)$/gm).toSorted()).toEqual(names.toSorted())
+    expect(matches(alerts, /runbook: \S*docs\/operations\.md#(\w+)/g)).toEqual(
+      names.map((name) => name.toLowerCase()),
+    )
+  })
+
   it("leads to sections that there are", () => {
     const links = [...document.matchAll(/\]\(([^)#]*)#([^)]+)\)/g)]
     expect(links.length).toBeGreaterThan(10)
