@@ -84,6 +84,9 @@ describeOnBackends("an order, to its operator", (backend) => {
   it("that waits: its job, the polls so far and the last answer; requeue makes it due", async () => {
     const { number } = await uploaded(status(503), status(503), status(503), order("INVALID"))
     await eventually("the third poll", async () => scoring.polls(number).length === 3)
+    const job = await eventually("it is put off", () => delayedJob(number))
+    // Longer than any command takes.
+    await job.changeDelay(DAY_MS)
     await eventually("the job is put off", async () => {
       const { said } = await operate(system, "order", number)
       return /^job          order-\d+: delayed, due 20.*, 3 polls without a final answer$/m.test(

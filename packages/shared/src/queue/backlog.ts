@@ -1,7 +1,7 @@
 import type { AccrualQueue, PollJob } from "./poll-job.ts"
 
 /** States a job can be in; BullMQ's names. */
-const STATES = ["waiting", "active", "delayed", "failed"] as const
+const STATES = ["waiting", "prioritized", "active", "delayed", "failed"] as const
 
 export interface Backlog {
   /** Jobs by state. */
@@ -20,18 +20,20 @@ export interface Backlog {
  */
 export async function measureBacklog(queue: AccrualQueue, now: number): Promise<Backlog> {
   const counts = await queue.getJobCounts(...STATES)
-  const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts
-  const [oldestWaiting] = (await queue.getWaiting(0, 0)) as PollJob[]
-  const [oldestDelayed] = (await queue.getDelayed(0, 0)) as PollJob[]
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts
+  const jobs = { waiting, prioritized, active, delayed, failed }
   // Held back by an operator, nothing is due.
-  if (await queue.isPaused()) {
-    return { jobs: { waiting, active, delayed, failed }, due: 0, longestDueMs: 0 }
-  }
-  const dueTimes = [oldestWaiting, oldestDelayed].map((job) => (job && dueAt(job)) ?? now)
+  if (await queue.isPaused()) return { jobs, due: 0, longestDueMs: 0 }
+  const firsts = await Promise.all([
+    queue.getWaiting(0, 0),
+    queue.getPrioritized(0, 0),
+    queue.getDelayed(0, 0),
+  ])
+  const dueTimes = (firsts.flat() as PollJob[]).map(dueAt)
   return {
-    jobs: { waiting, active, delayed, failed },
-    due: waiting + (await countDelayedDue(queue, delayed, now)),
-    longestDueMs: Math.max(0, now - Math.min(...dueTimes)),
+    jobs,
+    due: waiting + prioritized + (await countDelayedDue(queue, delayed, now)),
+    longestDueMs: Math.max(0, now - Math.min(now, ...dueTimes)),
   }
 }
 

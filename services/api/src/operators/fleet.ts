@@ -7,6 +7,8 @@ import { Gauge } from "prom-client"
 
 /** Looking costs more the more orders wait, so it is done for this part of the time at most. */
 const TIME_PART_MAX = 1 / 20
+/** Yet this often, since what is older is taken for what nobody looks at. */
+const REST_MAX_MS = 30_000
 
 const queueJobs = new Gauge({
   name: "gofermart_queue_jobs",
@@ -66,26 +68,34 @@ export async function watchFleet(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const begun = performance.now()
-    await look(parts.logger, "database", () => lookIntoDatabase(parts.database), forgetDatabase)
-    await look(parts.logger, "queue", () => lookIntoQueue(parts), forgetQueue)
-    const restMs = (performance.now() - begun) * (1 / TIME_PART_MAX - 1)
+    const tookMs =
+      (await look(
+        parts.logger,
+        "database",
+        () => lookIntoDatabase(parts.database),
+        forgetDatabase,
+      )) + (await look(parts.logger, "queue", () => lookIntoQueue(parts), forgetQueue))
+    const restMs = Math.min(tookMs * (1 / TIME_PART_MAX - 1), REST_MAX_MS)
     await sleep(Math.max(intervalMs, restMs), undefined, { signal }).catch(() => {})
   }
 }
 
+/** Resolves with the milliseconds that it took; a source that is away has nothing to rest from. */
 async function look(
   logger: Logger,
   source: "database" | "queue",
   ask: () => Promise<void>,
   forget: () => void,
-): Promise<void> {
+): Promise<number> {
+  const begun = performance.now()
   try {
     await ask()
     sampledAt.set({ source }, Date.now() / 1_000)
+    return performance.now() - begun
   } catch (error) {
     forget()
     logger.warn({ err: error, source }, "the fleet's metrics could not be looked up")
+    return 0
   }
 }
 
