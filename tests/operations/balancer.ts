@@ -5,6 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 /** What a connection to a port says on which nobody listens, or nobody any more. */
 const NOT_THERE = ["ECONNREFUSED", "ECONNRESET"]
+/**
+ * For how long an idle connection is kept. An API that stops says farewell on every answer for half a
+ * second, then ends the idle ones: a connection that is kept for less has heard it, or is gone.
+ */
+const IDLE_MS = 100
 /** Between rounds of asking all of them. */
 const ROUND_DELAY_MS = 100
 const ROUNDS_MAX = 100
@@ -26,8 +31,7 @@ export interface Balancer {
  * failure: an API is to announce its end before it ends.
  */
 export async function startBalancer(apiUrls: string[]): Promise<Balancer> {
-  // Each connection in turn, so that each hears an API's farewell.
-  const agent = new Agent({ keepAlive: true, scheduling: "fifo" })
+  const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })
   const missed = new Map<string, number>()
   const failures: string[] = []
   let turn = 0

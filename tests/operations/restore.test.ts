@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
+import type { Database } from "@gofermart/shared/db/client.ts"
 import { afterEach, expect, it, vi } from "vitest"
 import { compare } from "../faults/compare.ts"
 import { Traffic } from "../faults/traffic.ts"
@@ -21,11 +22,12 @@ const LOAD_MS = 2_000
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
 
 describeOnBackends("A backup taken under load", (backend) => {
-  let restored: System | undefined
   let lost: System | undefined
+  let copy: TestDatabase | undefined
+  let restored: System | undefined
   afterEach(async () => {
     await lost?.close()
-    await restored?.close()
+    await (restored?.close() ?? copy?.drop())
   })
 
   it("restored, with an empty queue: it has all up to its end, which settles once", async () => {
@@ -52,22 +54,23 @@ describeOnBackends("A backup taken under load", (backend) => {
     await system.close()
     lost = undefined
 
-    const copy = await restoreBackup(backup, database.url)
+    copy = await restoreBackup(backup, database.url)
+    const { client } = copy
     await rm(backup.folder, { recursive: true })
     // The queue in the database comes with it; a new one is made where there is none.
-    await copy.client.$executeRaw`DROP SCHEMA IF EXISTS bullmq CASCADE`
-    expect(await countUnfinished(copy)).toBeGreaterThan(0)
+    await client.$executeRaw`DROP SCHEMA IF EXISTS bullmq CASCADE`
+    expect(await countUnfinished(client)).toBeGreaterThan(0)
     // An id that was given after the backup is given again: a token that names it must be refused.
     const apiEnv = { AUTH_KEYS: newKey("restored") }
     restored = await startSystem({ backend, workers: 2, database: copy, apiEnv })
     await restored.simulator.behave({ autoRegister: true })
-    const isAllSettled = async () => (await countUnfinished(copy)) === 0
+    const isAllSettled = async () => (await countUnfinished(client)) === 0
     await eventually("all orders are final", isAllSettled, SETTLED_WITHIN_MS)
 
     const { attempted } = traffic
-    const comparison = await compare(copy.client, { uploads, withdrawals, attempted })
+    const comparison = await compare(client, { uploads, withdrawals, attempted })
     expect(comparison).toEqual({ lost: [], twice: [], waiting: [], unexplained: [] })
-    expect(await copy.client.order.count({ where: { number: { in: lateNumbers } } })).toBe(0)
+    expect(await client.order.count({ where: { number: { in: lateNumbers } } })).toBe(0)
     const { apiUrl } = restored
     const everybody = [...customers, late]
     const reads = await Promise.all(everybody.map((customer) => readBalance(apiUrl, customer)))
@@ -77,7 +80,7 @@ describeOnBackends("A backup taken under load", (backend) => {
   })
 })
 
-function countUnfinished({ client }: TestDatabase): Promise<number> {
+function countUnfinished(client: Database): Promise<number> {
   return client.accrual.count({ where: { status: "PROCESSING" } })
 }
 
