@@ -44,15 +44,16 @@ describeOnBackends("a worker's liveness", (backend) => {
   // The customers' API has a path of this name too, and `fetch` is held to its description.
   const ask = (path: string, headers = {}) =>
     new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
-      get(`${workerUrl}${path}`, { headers }, async (response) => {
-        resolve({ status: response.statusCode, body: await text(response) })
+      get(`${workerUrl}${path}`, { headers }, (response) => {
+        const { statusCode } = response
+        text(response).then((body) => resolve({ status: statusCode, body }), reject)
       }).on("error", reject)
     })
   const health = async () => {
     const { status: code, body } = await ask("/healthz")
     return `${code} ${(JSON.parse(body) as { status: string }).status}`
   }
-  const becomes = (what: string) => eventually(what, async () => (await health()) === what)
+  const expectHealth = (what: string) => eventually(what, async () => (await health()) === what)
   const staysAlive = async (forMs: number) => {
     const end = performance.now() + forMs
     while (performance.now() < end) expect(await health()).toBe("200 alive")
@@ -88,9 +89,9 @@ describeOnBackends("a worker's liveness", (backend) => {
     const worker = await system.addWorker()
     workerUrl = worker.details["operatorsUrl"] ?? ""
     await upload(order("INVALID"))
-    await becomes("503 stuck")
+    await expectHealth("503 stuck")
     held.resolve()
-    await becomes("200 alive")
+    await expectHealth("200 alive")
     await hanging.close()
   })
 
@@ -109,8 +110,8 @@ describeOnBackends("a worker's liveness", (backend) => {
     await expectAllSettledOnce(system, [paused])
     if (system.redis === undefined) return
     await system.redis.kill()
-    await becomes("200 queue unavailable")
+    await expectHealth("200 queue unavailable")
     await system.redis.start()
-    await becomes("200 alive")
+    await expectHealth("200 alive")
   })
 })
