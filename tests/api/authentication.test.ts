@@ -1,6 +1,7 @@
 import { SignJWT } from "jose"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { newLogin, newNumber } from "../harness/numbers.ts"
+import { forge } from "../refusals/forge.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
 
@@ -49,6 +50,18 @@ describe("authentication", () => {
       await system.database.client.user.delete({ where: { id } })
       await expectProblem(await ask(method, path, { authorization }), 401, "unauthenticated")
     })
+  })
+
+  it("answers 401 to a token that is older than its user: it was another one's of the same id", async () => {
+    const { login } = await register()
+    const { id } = await system.database.client.user.findUniqueOrThrow({ where: { login } })
+    const asked = (iat: number) =>
+      ask("GET", "/api/user/balance", {
+        authorization: `Bearer ${forge(id, { claims: { iat } })}`,
+      })
+    const nowSeconds = Date.now() / 1_000
+    await expectProblem(await asked(nowSeconds - 60), 401, "unauthenticated")
+    expect((await asked(nowSeconds)).status).toBe(200)
   })
 
   it("answers 401 to a token whose user ended the tokens of its time", async () => {

@@ -60,7 +60,7 @@ describeOnBackends("A backup taken under load", (backend) => {
     // The queue in the database comes with it; a new one is made where there is none.
     await client.$executeRaw`DROP SCHEMA IF EXISTS bullmq CASCADE`
     expect(await countUnfinished(client)).toBeGreaterThan(0)
-    // An id that was given after the backup is given again: a token that names it must be refused.
+    // Who ended the tokens after the backup has them back, and not alone: a new key ends all.
     const apiEnv = { AUTH_KEYS: newKey("restored") }
     restored = await startSystem({ backend, workers: 2, database: copy, apiEnv })
     await restored.simulator.behave({ autoRegister: true })

@@ -25,7 +25,7 @@ export function forge(
     sub: String(userId),
     iss: "gofermart",
     aud: "gofermart-api",
-    iat: nowS(),
+    iat: Date.now() / 1_000,
     exp: nowS() + 3_600,
     ...changes.claims,
   }
