@@ -3,7 +3,10 @@ import { defineConfig } from "vitest/config"
 /** Where a promise is about fractions of a second, nothing else may take the machine's time. */
 const TO_THE_SPLIT_SECOND = "faults/scoring-pause.test.ts"
 
-/** The rows of what the system must survive, each with its fault, its healing and its check. */
+/**
+ * The rows of what the system must survive, each with its fault, its healing and its check; and what
+ * its operators do to it while it is used.
+ */
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
@@ -26,7 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "two at a time",
-          include: ["faults/**/*.test.ts"],
+          include: ["faults/**/*.test.ts", "operations/**/*.test.ts"],
           exclude: [TO_THE_SPLIT_SECOND],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
