@@ -29,6 +29,7 @@ describe("the verification of the ledger", () => {
       withdrawals: 1,
       credited: "10.00",
       withdrawn: "2.50",
+      discrepancyCount: 0,
       discrepancies: [],
     })
   })
@@ -69,6 +70,13 @@ describe("the verification of the ledger", () => {
     expect(await reasons()).toEqual(["order 18 has no accrual"])
     await test.client.user.create({ data: { login: "nobody", password: "-" } })
     expect(await reasons()).toContain("there is no balance row")
+  })
+
+  it("counts all that is wrong, and names the first of it", async () => {
+    await test.client.$executeRaw`
+      INSERT INTO users (login, password) SELECT 'user-' || i, '-' FROM generate_series(1, 101) AS i`
+    const { discrepancyCount, discrepancies } = await verifyLedger(test.client)
+    expect([discrepancyCount, discrepancies.length]).toEqual([101, 100])
   })
 
   it("finds a withdrawal against another user's order", async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, beforeEach, expect, it } from "vitest"
+import { openQueue } from "../faults/instants.ts"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumbers } from "../harness/numbers.ts"
@@ -14,6 +15,8 @@ import { startSystem, type System } from "../harness/system.ts"
 import { scrape } from "./exposition.ts"
 
 const ORDERS = 30
+const HOUR_MS = 3_600_000
+const WATCHED_TWICE_MS = 1_000
 
 interface Signal {
   due: number
@@ -76,8 +79,16 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
       numbers.every((number) => scoring.polls(number).length >= 1),
     )
     await worker.stop()
-    // The longest of the first delays.
-    await sleep(4_000)
+    const queue = await openQueue(system)
+    const [first, ...others] = numbers
+    for (const number of others) await (await queue.getJob(`order-${number}`))?.changeDelay(HOUR_MS)
+    await (await queue.getJob(`order-${first}`))?.changeDelay(1_000)
+    // As far as the payload goes, all are due; what counts is when the queue hands them out.
+    await signals("only one is due", ({ due }) => due === 1)
+    await sleep(WATCHED_TWICE_MS)
+    expect(await signal()).toMatchObject({ due: 1 })
+    for (const number of others) await (await queue.getJob(`order-${number}`))?.changeDelay(0)
+    await queue.close()
     await signals("all are due again", ({ due }) => due === ORDERS)
     await system.addWorker()
     await expectAllSettledOnce(system, numbers)
@@ -87,14 +98,15 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
     await upload(order("INVALID"))
     const { client } = system.database
     await signals("all are due", ({ due }) => due === ORDERS)
-    await client.scoringPause.create({ data: { pausedUntil: new Date(Date.now() + 2_000) } })
+    await client.scoringPause.create({ data: { pausedUntil: new Date(Date.now() + HOUR_MS) } })
     expect(await signal()).toEqual({ due: 0, seconds: 0 })
     await eventually("the metric is 0", async () => {
       return (await scrape(system.operatorsUrl)).get("gofermart_polls_due") === 0
     })
+    await client.scoringPause.deleteMany()
     await signals("the pause is over", ({ due }) => due === ORDERS)
     await system.api.stop()
-    const longAgo = new Date(Date.now() - 120_000)
+    const longAgo = new Date(Date.now() - 180_000)
     await client.accrualBacklog.updateMany({ data: { due: 0, sampledAt: longAgo } })
     const { due, seconds } = await signal()
     expect(due).toBe(ORDERS)

@@ -3,9 +3,12 @@ import { text } from "node:stream/consumers"
 import { openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { Client } from "pg"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { openQueue } from "../faults/instants.ts"
 import { describeOnBackends } from "../harness/backends.ts"
+import { type Cable, layCable } from "../harness/cable.ts"
+import { createDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
@@ -23,21 +26,27 @@ describeOnBackends("a worker's liveness", (backend) => {
   let scoring: ScriptedScoring
   let system: System
   let queue: AccrualQueue
+  /** Between the worker and the database. */
+  let cable: Cable
   let workerUrl: string
   beforeEach(async () => {
     scoring = await startScriptedScoring()
+    const database = await createDatabase()
+    cable = await layCable(database.url)
     const workerEnv = {
+      DATABASE_URL: cable.url,
       OPERATORS_PASSWORD: PASSWORD,
       SCORING_TIMEOUT: "500ms",
       LIVENESS_TIMEOUT: "1500ms",
     }
-    system = await startSystem({ backend, scoringUrl: scoring.url, workerEnv })
+    system = await startSystem({ backend, database, scoringUrl: scoring.url, workerEnv })
     queue = await openQueue(system)
     workerUrl = system.workers[0]?.details["operatorsUrl"] ?? ""
   })
   afterEach(async () => {
     await queue.close()
     await system.close()
+    await cable.close()
     await scoring.close()
   })
 
@@ -54,7 +63,7 @@ describeOnBackends("a worker's liveness", (backend) => {
     return `${code} ${(JSON.parse(body) as { status: string }).status}`
   }
   const expectHealth = (what: string) => eventually(what, async () => (await health()) === what)
-  const staysAlive = async (forMs: number) => {
+  const expectAlive = async (forMs: number) => {
     const end = performance.now() + forMs
     while (performance.now() < end) expect(await health()).toBe("200 alive")
   }
@@ -75,10 +84,36 @@ describeOnBackends("a worker's liveness", (backend) => {
     expect(metrics.body).toContain("gofermart_polls_under_way 0")
   })
 
-  it("is lost when polls are due and none is begun, and comes back with the first one", async () => {
-    await upload(order("INVALID"))
-    await staysAlive(2_000)
-    // Another worker holds the one job that the whole fleet may work on.
+  it("is lost when it does not end what it has begun, and comes back when it does", async () => {
+    const number = await upload(order("INVALID"))
+    await expectAllSettledOnce(system, [number])
+    await expectAlive(2_000)
+    cable.freeze()
+    const stuck = await upload(order("INVALID"))
+    await expectHealth("503 stuck")
+    await cable.mend()
+    await expectHealth("200 alive")
+    await expectAllSettledOnce(system, [stuck])
+  })
+
+  it.runIf(backend === "postgresql")("is lost when it begins nothing of what is due", async () => {
+    await system.workers[0]?.stop()
+    const number = await upload(order("INVALID"))
+    await eventually("its job", () => queue.getJob(`order-${number}`))
+    // A worker passes over the jobs that somebody has locked.
+    const holder = new Client({ connectionString: system.database.url })
+    await holder.connect()
+    await holder.query("BEGIN; SELECT FROM bullmq.job FOR UPDATE")
+    const worker = await system.addWorker()
+    workerUrl = worker.details["operatorsUrl"] ?? ""
+    await expectHealth("503 stuck")
+    await holder.query("COMMIT")
+    await holder.end()
+    await expectHealth("200 alive")
+    await expectAllSettledOnce(system, [number])
+  })
+
+  it("is not lost to an operator who lets only so many jobs run at once", async () => {
     await queue.setGlobalConcurrency(1)
     const held = Promise.withResolvers<void>()
     const logger = createLogger("tests", "silent")
@@ -89,9 +124,8 @@ describeOnBackends("a worker's liveness", (backend) => {
     const worker = await system.addWorker()
     workerUrl = worker.details["operatorsUrl"] ?? ""
     await upload(order("INVALID"))
-    await expectHealth("503 stuck")
+    await expectAlive(2_500)
     held.resolve()
-    await expectHealth("200 alive")
     await hanging.close()
   })
 
@@ -102,11 +136,11 @@ describeOnBackends("a worker's liveness", (backend) => {
       () => {},
       order("INVALID"),
     )
-    await staysAlive(2_500)
+    await expectAlive(2_500)
     await expectAllSettledOnce(system, [slow])
     const paused = await upload(status(429, { "retry-after": "3" }), order("INVALID"))
     await eventually("the pause", async () => scoring.polls(paused).length === 1)
-    await staysAlive(2_500)
+    await expectAlive(2_500)
     await expectAllSettledOnce(system, [paused])
     if (system.redis === undefined) return
     await system.redis.kill()

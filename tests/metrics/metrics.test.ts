@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { endQueuePause } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { Client } from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -125,24 +126,32 @@ describe("the metrics, each of which moves when", () => {
 
   it("orders wait, are held back by a pause, and lose their jobs", async () => {
     const before = await scrape(workerUrl)
-    const { number } = await upload(status(429, { "retry-after": "2" }), order("INVALID"))
-    await expectShown(system.operatorsUrl, "gofermart_scoring_pause_seconds", (left) => left > 0)
+    const { number } = await upload(status(429, { "retry-after": "600" }), order("INVALID"))
+    await expectShown(system.operatorsUrl, "gofermart_scoring_pause_seconds", (left) => left > 500)
     await expectShown(system.operatorsUrl, "gofermart_orders_unfinished", (orders) => orders === 1)
-    await expectShown(
-      system.operatorsUrl,
-      "gofermart_orders_unfinished_age_seconds",
-      (age) => age > 0.5,
-    )
+    const age = "gofermart_orders_unfinished_age_seconds"
+    await expectShown(system.operatorsUrl, age, (seconds) => seconds > 0.5)
     expect((await scrape(system.operatorsUrl)).get("gofermart_polls_due")).toBe(0)
     await expectGrowth(workerUrl, before, {
       'gofermart_scoring_call_duration_seconds_count{answer="too_many_requests"}': 1,
       gofermart_scoring_pauses_total: 1,
     })
-    await (await queue.getJob(`order-${number}`))?.remove()
-    await expectGrowth(workerUrl, before, {
-      gofermart_orders_requeued_total: 1,
-      'gofermart_orders_settled_total{verdict="invalid"}': 1,
-    })
+    await queue.remove(`order-${number}`)
+    await expectGrowth(workerUrl, before, { gofermart_orders_requeued_total: 1 })
+    await eventually("its job is back", () => queue.getJob(`order-${number}`))
+  })
+
+  it("a pause is over, and the queue is paused by an operator", async () => {
+    // A worker that starts knows the pause from the database alone.
+    await Promise.all(system.workers.map((worker) => worker.stop()))
+    await system.database.client.scoringPause.deleteMany()
+    await endQueuePause(queue)
+    await queue.pause()
+    await expectShown(system.operatorsUrl, "gofermart_queue_paused", (paused) => paused === 1)
+    await queue.resume()
+    await expectShown(system.operatorsUrl, "gofermart_queue_paused", (paused) => paused === 0)
+    const worker = await system.addWorker()
+    workerUrl = worker.details["operatorsUrl"] ?? ""
     await expectShown(system.operatorsUrl, "gofermart_orders_unfinished", (orders) => orders === 0)
     await expectShown(system.operatorsUrl, "gofermart_scoring_pause_seconds", (left) => left === 0)
   })
@@ -164,7 +173,7 @@ describe("the metrics, each of which moves when", () => {
       (jobs) => jobs === 1,
     )
     expect(scoring.polls(hung.number)).toHaveLength(1)
-    const [held, kept] = holder === otherUrl ? [other, workerUrl] : [system.workers[0], otherUrl]
+    const [held, kept] = holder === otherUrl ? [other, workerUrl] : [system.workers[1], otherUrl]
     const before = await scrape(kept)
     held?.kill("SIGKILL")
     await expectGrowth(kept, before, {

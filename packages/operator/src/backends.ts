@@ -17,8 +17,8 @@ import { inTime } from "./in-time.ts"
 export const EXIT_NOT_RIGHT = 1
 export const EXIT_FAILED = 2
 
-/** The whole ledger is read in one statement. */
-const STATEMENT_TIMEOUT_MS = 3_600_000
+/** Of one statement; the longest reads the histories of a page of users. */
+const STATEMENT_TIMEOUT_MS = 600_000
 const CONNECT_TIMEOUT_MS = 10_000
 const QUEUE_TIMEOUT_MS = 10_000
 

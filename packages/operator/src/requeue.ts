@@ -32,8 +32,13 @@ export async function requeueOrder(backends: Backends, number: OrderNumber): Pro
     return 0
   }
   // What its owner's uploading it again would do.
-  await recordOrders(backends.database, [{ userId: order.userId, number }], backends.leaseMs)
+  const upload = { userId: order.userId, number }
+  const [outcome] = await recordOrders(backends.database, [upload], backends.leaseMs)
   await addPolls(queue, [number])
+  if (outcome !== "accepted") {
+    say(`Order ${number} was opened or settled by somebody else meanwhile.`)
+    return 0
+  }
   say(`Order ${number} was UNREGISTERED; it is open again, and will be asked about.`)
   return 0
 }
@@ -45,15 +50,20 @@ async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string
     return `Order ${number} had no job; it has one now.`
   }
   const state = await job.getState()
-  if (state === "failed") {
-    await job.retry()
-    return `The job of order ${number} had failed; it is tried again.`
+  try {
+    if (state === "failed") {
+      await job.retry()
+      return `The job of order ${number} had failed; it is tried again.`
+    }
+    if (state === "delayed") {
+      await job.promote()
+      return `The job of order ${number} was put off; it is due now.`
+    }
+  } catch (error) {
+    // A worker, or another operator, was quicker.
+    if ((await job.getState()) === state) throw error
   }
-  if (state === "delayed") {
-    await job.promote()
-    return `The job of order ${number} was put off; it is due now.`
-  }
-  return `The job of order ${number} is ${state}: it is asked about as soon as may be.`
+  return `The job of order ${number} is ${await job.getState()}: it is asked about as soon as may be.`
 }
 
 /** Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. */

@@ -14,8 +14,9 @@ export async function verify({ database }: Backends): Promise<number> {
   say(`credited     ${report.credited}`)
   say(`withdrawn    ${report.withdrawn} in ${report.withdrawals} withdrawals`)
   for (const { login, reason } of report.discrepancies) say(`WRONG        ${login}: ${reason}`)
-  if (report.discrepancies.length > 0) {
-    say(`${report.discrepancies.length} discrepancies.`)
+  if (report.discrepancyCount > 0) {
+    const untold = report.discrepancyCount - report.discrepancies.length
+    say(`${report.discrepancyCount} discrepancies${untold > 0 ? `, ${untold} not told` : ""}.`)
     return EXIT_NOT_RIGHT
   }
   say("Every balance is explained to the hundredth.")

@@ -40,4 +40,4 @@ SELECT CASE WHEN p.is_on THEN 0 WHEN b.due IS NOT NULL THEN b.due
                     FROM accruals WHERE status = 'PROCESSING') END::float8 AS oldest_due_seconds
   FROM (SELECT EXISTS (SELECT FROM scoring_pause
                         WHERE paused_until > clock_timestamp()) AS is_on) p
-  LEFT JOIN accrual_backlog b ON b.sampled_at > clock_timestamp() - interval '1 minute';
+  LEFT JOIN accrual_backlog b ON b.sampled_at > clock_timestamp() - interval '2 minutes';

@@ -99,6 +99,12 @@ describe("the API's settings", () => {
     })
   })
 
+  it("are refused with a fleet that is looked at too seldom for its autoscaler", () => {
+    expect(refusal({ ...REQUIRED, FLEET_WATCH_INTERVAL: "31s" })).toContain(
+      "FLEET_WATCH_INTERVAL must be at most 30s",
+    )
+  })
+
   it("go by the name of the published contract too, which counts for less", () => {
     const contract = { DATABASE_URI: DATABASE_URL, AUTH_KEYS: REQUIRED.AUTH_KEYS }
     expect(readConfig(contract)).toEqual(readConfig(REQUIRED))

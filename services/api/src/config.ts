@@ -1,5 +1,6 @@
 import { Type } from "typebox"
 import {
+  ConfigError,
   databaseUrl,
   duration,
   listenAddress,
@@ -17,6 +18,9 @@ import {
   readOperators,
 } from "@gofermart/shared/operators/settings.ts"
 import { parseKeys } from "./auth/tokens.ts"
+
+/** What is older than two minutes counts as not looked at by anybody. */
+const FLEET_WATCH_INTERVAL_MAX_MS = 30_000
 
 export const Schema = Type.Object({
   RUN_ADDRESS: listenAddress("127.0.0.1:8080"),
@@ -62,6 +66,10 @@ export type Config = ReturnType<typeof readConfig>
 /** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readEnv(Schema, withContractNames(env))
+  const fleetWatchIntervalMs = toMs(read.FLEET_WATCH_INTERVAL)
+  if (fleetWatchIntervalMs > FLEET_WATCH_INTERVAL_MAX_MS) {
+    throw new ConfigError("FLEET_WATCH_INTERVAL must be at most 30s.")
+  }
   return {
     address: readAddress(read.RUN_ADDRESS),
     databaseUrl: read.DATABASE_URL,
@@ -84,7 +92,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
       registrationsPerAddressMax: read.REGISTRATIONS_PER_ADDRESS_MAX,
     },
     unfinishedOrdersMax: read.UNFINISHED_ORDERS_MAX,
-    fleetWatchIntervalMs: toMs(read.FLEET_WATCH_INTERVAL),
+    fleetWatchIntervalMs,
     leaseMs: toMs(read.REQUEUE_LEASE_MIN),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,

@@ -14,6 +14,8 @@ export interface LedgerReport {
   /** Over all users, as decimals: a sum of many balances need not fit into `Points`. */
   credited: string
   withdrawn: string
+  discrepancyCount: number
+  /** The first of them. */
   discrepancies: Discrepancy[]
 }
 
@@ -50,12 +52,19 @@ export async function verifyLedger(
     for (const [status, count] of Object.entries(page.orders)) {
       whole.orders[status] = (whole.orders[status] ?? 0) + count
     }
+    whole.discrepancyCount += page.discrepancyCount
     whole.discrepancies.push(...page.discrepancies)
     report(whole.users)
   }
 }
 
-const NOTHING = { users: 0, withdrawals: 0, credited: "0.00", withdrawn: "0.00" }
+const NOTHING = {
+  users: 0,
+  withdrawals: 0,
+  credited: "0.00",
+  withdrawn: "0.00",
+  discrepancyCount: 0,
+}
 
 /** Adds two decimals with two places, which need not fit into `Points`. */
 function addDecimals(a: string, b: string): string {
@@ -132,6 +141,7 @@ export async function checkUsers(
        WHERE a.user_id <> o.user_id
     )
     SELECT (SELECT count(*) FROM page)::int AS users,
+           (SELECT count(*) FROM discrepancies)::int AS "discrepancyCount",
            (SELECT max(id) FROM page) AS "lastUserId",
            (SELECT count(*) FROM debits)::int AS withdrawals,
            (SELECT coalesce(jsonb_object_agg(status, n), '{}')

@@ -10,7 +10,7 @@ const USERS_PER_RANGE_MAX = 500
 const LEASE_MS = 60_000
 /** How often a worker looks whether there is a range to check. */
 const LOOK_INTERVAL_MS = 5_000
-/** Checking takes the database for this part of the time at most. */
+/** Checking takes the database for this part of the time at most, whoever does it. */
 const TIME_PART_MAX = 1 / 10
 
 interface CheckParts {
@@ -29,38 +29,39 @@ export async function checkLedger(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    let restMs = LOOK_INTERVAL_MS
-    try {
-      const begun = performance.now()
-      const isMore = await checkRange(parts, intervalMs)
-      if (isMore) restMs = (performance.now() - begun) * (1 / TIME_PART_MAX - 1)
-    } catch (error) {
+    const restMs = await checkRange(parts, intervalMs).catch((error: unknown) => {
       parts.logger.warn({ err: error }, "the ledger's check did not finish its range")
-    }
-    await sleep(restMs, undefined, { signal }).catch(() => {})
+      return undefined
+    })
+    await sleep(restMs ?? LOOK_INTERVAL_MS, undefined, { signal }).catch(() => {})
   }
 }
 
-/** Resolves with whether there was a range to check, so that another one may follow. */
-async function checkRange({ database, logger }: CheckParts, intervalMs: number): Promise<boolean> {
+/** Resolves with after how many milliseconds the next range may follow; undefined: not soon. */
+async function checkRange(
+  { database, logger }: CheckParts,
+  intervalMs: number,
+): Promise<number | undefined> {
   const [claimed] = await database.$queryRaw<{ afterUserId: bigint }[]>`
     UPDATE ledger_check
        SET due_at = clock_timestamp() + ${LEASE_MS}::float8 * interval '1 millisecond'
      WHERE due_at <= clock_timestamp()
     RETURNING after_user_id AS "afterUserId"`
-  if (claimed === undefined) return false
+  if (claimed === undefined) return undefined
+  const begun = performance.now()
   const page = await checkSomeUsers(database, claimed.afterUserId)
   for (const { userId, login, reason } of page.discrepancies) {
     logger.error({ userId: String(userId), login, reason }, "a balance is not explained")
   }
   if (page.lastUserId !== undefined) {
+    const restMs = (performance.now() - begun) * (1 / TIME_PART_MAX - 1)
     await database.$executeRaw`
       UPDATE ledger_check
          SET after_user_id = ${page.lastUserId}, users = users + ${page.users},
-             discrepancies = discrepancies + ${page.discrepancies.length},
-             due_at = clock_timestamp()
+             discrepancies = discrepancies + ${page.discrepancyCount},
+             due_at = clock_timestamp() + ${restMs}::float8 * interval '1 millisecond'
        WHERE after_user_id = ${claimed.afterUserId}`
-    return true
+    return restMs
   }
   await database.$executeRaw`
     UPDATE ledger_check
@@ -68,12 +69,12 @@ async function checkRange({ database, logger }: CheckParts, intervalMs: number):
            last_ended_at = clock_timestamp(), after_user_id = 0, users = 0, discrepancies = 0,
            due_at = clock_timestamp() + ${intervalMs}::float8 * interval '1 millisecond'
      WHERE after_user_id = ${claimed.afterUserId}`
-  return false
+  return undefined
 }
 
 /** A user with a very long history may take a statement of its own. */
 async function checkSomeUsers(database: Database, afterUserId: bigint) {
-  for (let usersMax = USERS_PER_RANGE_MAX; ; usersMax = Math.ceil(usersMax / 10)) {
+  for (let usersMax = USERS_PER_RANGE_MAX; ; usersMax = Math.ceil(usersMax / 100)) {
     try {
       return await checkUsers(database, afterUserId, usersMax)
     } catch (error) {

@@ -21,6 +21,7 @@ export class Progress {
   #underWay = 0
   #advancedAt = performance.now()
   #idleUntil = performance.now()
+  #look: Promise<boolean> | undefined
 
   constructor(queue: AccrualQueue, timeoutMs: number) {
     this.#queue = queue
@@ -37,8 +38,15 @@ export class Progress {
     }
   }
 
-  /** Rejects when the queue does not answer. */
-  async isStuck(): Promise<boolean> {
+  /** Rejects when the queue does not answer. Whoever asks meanwhile gets the same answer. */
+  isStuck(): Promise<boolean> {
+    this.#look ??= this.#isStuck().finally(() => {
+      this.#look = undefined
+    })
+    return this.#look
+  }
+
+  async #isStuck(): Promise<boolean> {
     if (this.#underWay === 0 && !(await this.#isWorkDue())) this.#idleUntil = performance.now()
     const since = Math.max(this.#advancedAt, this.#idleUntil)
     return performance.now() - since > this.#timeoutMs

@@ -7,7 +7,7 @@ import { Counter } from "prom-client"
 
 const requeuedOrders = new Counter({
   name: "gofermart_orders_requeued_total",
-  help: "Orders whose lease was over, and whose jobs this worker has put back.",
+  help: "Orders whose lease was over; their jobs were put back where they were gone.",
 })
 
 const ORDERS_PER_PAGE = 1_000

@@ -78,10 +78,12 @@ class AccrualAdapter extends BullMQAdapter {
       return payload === undefined || this.#logins.has(payload.number) ? [] : [payload.number]
     })
     if (numbers.length === 0) return
-    const orders = await this.#database.order.findMany({
+    // Without the database the jobs are shown without their customers.
+    const read = this.#database.order.findMany({
       where: { number: { in: numbers } },
       select: { number: true, user: { select: { login: true } } },
     })
+    const orders = await read.catch(() => [])
     for (const { number, user } of orders) this.#logins.set(number, user.login)
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
+import { type Backlog, measureBacklog } from "@gofermart/shared/queue/backlog.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Gauge } from "prom-client"
@@ -14,6 +14,10 @@ const queueJobs = new Gauge({
   name: "gofermart_queue_jobs",
   help: "Jobs in the accrual queue, by state.",
   labelNames: ["state"],
+})
+const queuePaused = new Gauge({
+  name: "gofermart_queue_paused",
+  help: "1 while an operator has paused the queue: no worker begins anything.",
 })
 const duePolls = new Gauge({
   name: "gofermart_polls_due",
@@ -63,98 +67,112 @@ interface FleetParts {
  * While a source is away its metrics are absent, instead of telling what was.
  */
 export async function watchFleet(
-  parts: FleetParts,
+  { database, queue, logger }: FleetParts,
   intervalMs: number,
   signal: AbortSignal,
 ): Promise<void> {
+  let isPaused = false
+  const looks: Look[] = [
+    {
+      source: "database",
+      gauges: [pauseLeft, discrepancies, ledgerCheckedAt],
+      async ask() {
+        isPaused = await lookIntoLedger(database)
+      },
+    },
+    {
+      source: "orders",
+      gauges: [unfinishedOrders, unfinishedAge],
+      ask: () => lookIntoOrders(database),
+    },
+    {
+      source: "queue",
+      gauges: [duePolls, duePollAge, queuePaused, queueJobs],
+      async ask() {
+        const backlog = await lookIntoQueue(queue, isPaused)
+        await leaveSample(database, backlog).catch((error: unknown) => {
+          logger.warn({ err: error }, "the backlog could not be left in the database")
+        })
+      },
+    },
+  ]
   while (!signal.aborted) {
-    const tookMs =
-      (await look(
-        parts.logger,
-        "database",
-        () => lookIntoDatabase(parts.database),
-        forgetDatabase,
-      )) + (await look(parts.logger, "queue", () => lookIntoQueue(parts), forgetQueue))
-    const restMs = Math.min(tookMs * (1 / TIME_PART_MAX - 1), REST_MAX_MS)
-    await sleep(Math.max(intervalMs, restMs), undefined, { signal }).catch(() => {})
+    const begun = performance.now()
+    for (const look of looks) await run(look, logger)
+    const restMs = (performance.now() - begun) * (1 / TIME_PART_MAX - 1)
+    await sleep(Math.max(intervalMs, Math.min(restMs, REST_MAX_MS)), undefined, {
+      signal,
+    }).catch(() => {})
   }
 }
 
-/** Resolves with the milliseconds that it took; a source that is away has nothing to rest from. */
-async function look(
-  logger: Logger,
-  source: "database" | "queue",
-  ask: () => Promise<void>,
-  forget: () => void,
-): Promise<number> {
-  const begun = performance.now()
+interface Look {
+  source: "database" | "orders" | "queue"
+  gauges: Gauge[]
+  ask: () => Promise<void>
+}
+
+async function run({ source, gauges, ask }: Look, logger: Logger): Promise<void> {
   try {
     await ask()
     sampledAt.set({ source }, Date.now() / 1_000)
-    return performance.now() - begun
   } catch (error) {
-    forget()
+    forget(gauges)
     logger.warn({ err: error, source }, "the fleet's metrics could not be looked up")
-    return 0
   }
 }
 
-function forgetQueue(): void {
-  // To `remove` something of a gauge that has labels, they must be named: it throws.
-  queueJobs.reset()
-  for (const gauge of [duePolls, duePollAge]) gauge.remove()
+function forget(gauges: Gauge[]): void {
+  for (const gauge of gauges) {
+    gauge.reset()
+    // One without labels would then be 0; of one with labels, to remove something is to name it.
+    if (gauge !== queueJobs) gauge.remove()
+  }
 }
 
-async function lookIntoQueue({ database, queue }: FleetParts): Promise<void> {
-  const { jobs, due, longestDueMs } = await measureBacklog(queue, Date.now())
+async function lookIntoQueue(queue: AccrualQueue, isHeldBack: boolean): Promise<Backlog> {
+  const backlog = await measureBacklog(queue, Date.now())
+  for (const [state, count] of Object.entries(backlog.jobs)) queueJobs.set({ state }, count)
+  queuePaused.set(Number(backlog.isPaused))
+  duePolls.set(isHeldBack ? 0 : backlog.due)
+  duePollAge.set(isHeldBack ? 0 : backlog.longestDueMs / 1_000)
+  return backlog
+}
+
+async function leaveSample(database: Database, { due, longestDueMs }: Backlog): Promise<void> {
   const dueForMs = due > 0 ? longestDueMs : null
-  for (const [state, count] of Object.entries(jobs)) queueJobs.set({ state }, count)
-  const [row] = await database.$queryRaw<{ isPaused: boolean }[]>`
-    WITH sampled AS (
-      INSERT INTO accrual_backlog AS b (due, oldest_due_at, sampled_at)
-      VALUES (${due}, clock_timestamp() - ${dueForMs}::float8 * interval '1 millisecond',
-              clock_timestamp())
-          ON CONFLICT (id) DO UPDATE
-         SET due = excluded.due, oldest_due_at = excluded.oldest_due_at,
-             sampled_at = excluded.sampled_at
-    )
-    SELECT EXISTS (SELECT FROM scoring_pause
-                    WHERE paused_until > clock_timestamp()) AS "isPaused"`
-  const isHeldBack = row?.isPaused === true
-  duePolls.set(isHeldBack ? 0 : due)
-  duePollAge.set(isHeldBack ? 0 : longestDueMs / 1_000)
+  await database.$executeRaw`
+    INSERT INTO accrual_backlog AS b (due, oldest_due_at, sampled_at)
+    VALUES (${due}, clock_timestamp() - ${dueForMs}::float8 * interval '1 millisecond',
+            clock_timestamp())
+        ON CONFLICT (id) DO UPDATE
+       SET due = excluded.due, oldest_due_at = excluded.oldest_due_at,
+           sampled_at = excluded.sampled_at`
 }
 
-function forgetDatabase(): void {
-  for (const gauge of [unfinishedOrders, unfinishedAge, pauseLeft, discrepancies, ledgerCheckedAt])
-    gauge.remove()
-}
-
-interface Standing {
-  unfinished: number
-  unfinishedSeconds: number
-  pauseSeconds: number
-  discrepancies: number
-  checkedAt: number | null
-}
-
-async function lookIntoDatabase(database: Database): Promise<void> {
-  const [row] = await database.$queryRaw<Standing[]>`
-    SELECT u.orders AS unfinished,
-           coalesce(extract(epoch FROM clock_timestamp() - u.since), 0)::float8
-             AS "unfinishedSeconds",
-           coalesce((SELECT greatest(0, extract(epoch FROM paused_until - clock_timestamp()))
+/** Resolves with whether the fleet's pause is on. */
+async function lookIntoLedger(database: Database): Promise<boolean> {
+  const [row] = await database.$queryRaw<
+    { pauseSeconds: number; discrepancies: number; checkedAt: number | null }[]
+  >`
+    SELECT coalesce((SELECT greatest(0, extract(epoch FROM paused_until - clock_timestamp()))
                        FROM scoring_pause), 0)::float8 AS "pauseSeconds",
-           greatest(l.discrepancies, l.last_discrepancies) AS discrepancies,
-           extract(epoch FROM l.last_ended_at)::float8 AS "checkedAt"
-      FROM ledger_check l,
-           (SELECT count(*)::int AS orders, min(updated_at) AS since
-              FROM accruals WHERE status = 'PROCESSING') u`
+           greatest(discrepancies, last_discrepancies) AS discrepancies,
+           extract(epoch FROM last_ended_at)::float8 AS "checkedAt"
+      FROM ledger_check`
   if (row === undefined) throw new Error("the ledger's check has no row")
-  unfinishedOrders.set(row.unfinished)
-  unfinishedAge.set(row.unfinishedSeconds)
   pauseLeft.set(row.pauseSeconds)
   discrepancies.set(row.discrepancies)
   if (row.checkedAt === null) ledgerCheckedAt.remove()
   else ledgerCheckedAt.set(row.checkedAt)
+  return row.pauseSeconds > 0
+}
+
+async function lookIntoOrders(database: Database): Promise<void> {
+  const [row] = await database.$queryRaw<{ orders: number; seconds: number }[]>`
+    SELECT count(*)::int AS orders,
+           coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)::float8 AS seconds
+      FROM accruals WHERE status = 'PROCESSING'`
+  unfinishedOrders.set(row?.orders ?? 0)
+  unfinishedAge.set(row?.seconds ?? 0)
 }
