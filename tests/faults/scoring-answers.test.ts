@@ -64,7 +64,9 @@ describeOnBackends("a scoring system whose answers are wrong", (backend) => {
     })
     expect(data).toEqual({
       number,
+      requestId: expect.any(String),
       polls: expect.toSatisfy((polls) => polls > 0),
+      dueAt: expect.any(Number),
       brokenSince: expect.any(Number),
       lastAnswer: expect.stringMatching(lastAnswer),
     })

@@ -76,7 +76,14 @@ describeOnBackends("a worker's liveness", (backend) => {
 
   it("needs no credentials, and tells nothing else without them", async () => {
     expect(await health()).toBe("200 alive")
-    for (const path of ["/metrics", "/healthz/", "/healthz?x", "/nothing", "//healthz"]) {
+    for (const path of [
+      "/metrics",
+      "/healthz/",
+      "/metrics?/healthz",
+      "/nothing",
+      "//healthz",
+      "/healthz/..",
+    ]) {
       expect((await ask(path)).status).toBe(401)
     }
     const authorization = `Basic ${Buffer.from(`operator:${PASSWORD}`).toString("base64")}`

@@ -8,7 +8,7 @@ import { startTracing } from "@gofermart/shared/runtime/tracing.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
 import { readConfig } from "./config.ts"
 import { checkLedger } from "./ledger-check/ledger-check.ts"
-import { healthRoute, isHealthPath, Progress } from "./operators/liveness.ts"
+import { healthRoute, Progress } from "./operators/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "./scoring/client.ts"
 import { ScoringPause } from "./scoring/pause.ts"
@@ -54,7 +54,7 @@ shutdown.onClose("requeue and ledger check", async () => {
   await Promise.all([requeue, ledgerCheck])
 })
 
-const operatorsApp = await buildOperatorsApp(config.operators, isHealthPath)
+const operatorsApp = await buildOperatorsApp(config.operators)
 healthRoute(operatorsApp, progress)
 const operatorsUrl = await operatorsApp.listen(config.operators.address)
 shutdown.onClose("operators", () => operatorsApp.close())

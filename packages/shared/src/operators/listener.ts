@@ -7,18 +7,22 @@ import { measureProcess } from "../runtime/metrics.ts"
 import { isCrossSite, isForeignName } from "./cross-site.ts"
 import type { Operators } from "./settings.ts"
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** For whoever can reach the operators' server, without credentials. */
+    isOpen?: boolean
+  }
+}
+
 /**
  * Builds a service's own server for its operators, with its metrics at `/metrics`; the service adds
- * what else it shows. Nothing on it is answered without the credentials that were set, but what
- * `isOpen` says of a path.
+ * what else it shows. Nothing on it is answered without the credentials that were set, but a route whose
+ * `config` has `isOpen`.
  *
  * A page of another site gets no action out of a browser that is logged in; and while there are no
  * credentials, it does not get here at all by a name that was made to point to this machine.
  */
-export async function buildOperatorsApp(
-  { login, password }: Operators,
-  isOpen: (path: string) => boolean = () => false,
-): Promise<FastifyInstance> {
+export async function buildOperatorsApp({ login, password }: Operators): Promise<FastifyInstance> {
   measureProcess()
   const app = Fastify({
     logger: false,
@@ -34,7 +38,7 @@ export async function buildOperatorsApp(
       },
     })
     app.addHook("onRequest", (request, reply, done) => {
-      if (isOpen(request.url)) return done()
+      if (request.routeOptions.config.isOpen === true) return done()
       return app.basicAuth(request, reply, done)
     })
   }

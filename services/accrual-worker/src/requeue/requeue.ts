@@ -10,6 +10,11 @@ const requeuedOrders = new Counter({
   help: "Orders whose lease was over; their jobs were put back where they were gone.",
 })
 
+const failedRounds = new Counter({
+  name: "gofermart_requeue_rounds_failed_total",
+  help: "Rounds of requeue that were not finished: the database or the queue is away, or full.",
+})
+
 const ORDERS_PER_PAGE = 1_000
 const PAGES_PER_ROUND_MAX = 100
 /** The next lease is this part of the order's age, within the configured bounds. */
@@ -37,6 +42,7 @@ export async function requeueOverdue(
     try {
       await runRound(parts, lease, signal)
     } catch (error) {
+      failedRounds.inc()
       parts.logger.warn({ err: error }, "requeue did not finish its round")
     }
     // Workers started together drift apart.

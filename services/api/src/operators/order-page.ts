@@ -1,4 +1,4 @@
-import { describeOrder } from "@gofermart/operator/describe-order.ts"
+import { describeOrder } from "@gofermart/shared/operators/describe-order.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"

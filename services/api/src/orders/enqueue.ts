@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { type AccrualQueue, addPollsOf, type PollOrigin } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { Counter } from "prom-client"
+
+const notEnqueued = new Counter({
+  name: "gofermart_orders_not_enqueued_total",
+  help: "Accepted orders whose jobs the queue has not taken; requeue adds them later.",
+})
 
 /** Orders held for a queue that is slow or away; more are left to requeue. */
 const ORDERS_HELD_MAX = 20_000
@@ -30,6 +36,7 @@ export class Enqueuer {
   enqueue(orders: PollOrigin[]): void {
     if (orders.length === 0) return
     if (this.#held.length + orders.length > ORDERS_HELD_MAX) {
+      notEnqueued.inc(orders.length)
       this.#logger.warn({ orders: orders.length }, "the queue is behind; requeue takes over")
       return
     }
@@ -51,6 +58,7 @@ export class Enqueuer {
     try {
       await addPollsOf(await this.#queue, orders)
     } catch (error) {
+      notEnqueued.inc(orders.length)
       this.#logger.warn({ err: error, orders: orders.length }, "not enqueued; requeue takes over")
     }
   }

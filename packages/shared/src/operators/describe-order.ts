@@ -1,13 +1,8 @@
-import type { Database } from "@gofermart/shared/db/client.ts"
-import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
-import { dueAt } from "@gofermart/shared/queue/backlog.ts"
-import {
-  type AccrualQueue,
-  findPoll,
-  type PollJob,
-  readPollPayload,
-} from "@gofermart/shared/queue/poll-job.ts"
+import type { Database } from "../db/client.ts"
+import type { OrderNumber } from "../domain/order-number.ts"
+import { queuePauseMs } from "../queue/backend.ts"
+import { dueAt } from "../queue/backlog.ts"
+import { type AccrualQueue, findPoll, type PollJob, readPollPayload } from "../queue/poll-job.ts"
 import { inTime } from "./in-time.ts"
 
 /** Whoever asks wants the rows soon, also when nothing can be said of the job. */
