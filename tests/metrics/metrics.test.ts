@@ -262,13 +262,17 @@ describe("the metrics, each of which moves when", () => {
     const now = Date.now() / 1_000
     await expectShown(system.operatorsUrl, sampled("queue"), (at) => at > now)
     await expectShown(system.operatorsUrl, sampled("database"), (at) => at > now)
+    await expectShown(system.operatorsUrl, sampled("orders"), (at) => at > now)
     await system.database.client.$executeRaw`ALTER TABLE ledger_check RENAME TO hidden`
-    await eventually("the database's metrics are gone", async () => {
+    await eventually("the ledger's metrics are gone, and no others", async () => {
       const samples = await scrape(system.operatorsUrl)
-      return !samples.has("gofermart_orders_unfinished") && samples.has("gofermart_polls_due")
+      const others = ["gofermart_orders_unfinished", "gofermart_polls_due"]
+      return (
+        !samples.has("gofermart_ledger_discrepancies") && others.every((one) => samples.has(one))
+      )
     })
     await system.database.client.$executeRaw`ALTER TABLE hidden RENAME TO ledger_check`
-    await expectShown(system.operatorsUrl, "gofermart_orders_unfinished", (orders) => orders >= 0)
+    await expectShown(system.operatorsUrl, "gofermart_ledger_discrepancies", (found) => found === 0)
   })
 })
 
