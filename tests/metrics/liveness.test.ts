@@ -103,7 +103,9 @@ describeOnBackends("a worker's liveness", (backend) => {
     await expectAllSettledOnce(system, [stuck])
   })
 
-  it.runIf(backend === "postgresql")("is lost when it begins nothing of what is due", async () => {
+  // Redis has no way to keep a job from a worker who may have it.
+  const KEPT_FROM_IT = backend === "postgresql" ? ["somebody has locked the jobs"] : []
+  it.each(KEPT_FROM_IT)("is lost when it begins nothing of what is due: %s", async () => {
     await system.workers[0]?.stop()
     const number = await upload(order("INVALID"))
     await eventually("its job", () => queue.getJob(`order-${number}`))
