@@ -3,7 +3,7 @@ import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { announceReady } from "@gofermart/shared/runtime/shutdown.ts"
 import { readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import { readConfig } from "@gofermart/accrual-worker/config.ts"
-import { openScoringClient } from "@gofermart/accrual-worker/scoring/client.ts"
+import { openScoringClient } from "@gofermart/scoring-client/client.ts"
 
 /** As the shipped worker's. */
 const LOCK_MS = 10_000

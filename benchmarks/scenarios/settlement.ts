@@ -28,7 +28,9 @@ export const settlement: Scenario = {
     const sides = [
       await settlingSide(lab, scoring, SHIPPED),
       await askingSide(lab, scoring),
-      await settlingSide(lab, scoring, NODE_HTTP, { "scoring/client.ts": "node-http-client.ts" }),
+      await settlingSide(lab, scoring, NODE_HTTP, {
+        "scoring-client/src/client.ts": "node-http-client.ts",
+      }),
     ]
     const runs = await alternate(sides, lab.extent.rounds, lab.report)
     const row = (number: string, to: string, atLeast: number) => ({

@@ -1,5 +1,5 @@
 import http from "node:http"
-import { type Answer, readAnswer } from "@gofermart/accrual-worker/scoring/answer.ts"
+import { type Answer, readAnswer } from "@gofermart/scoring-client/answer.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 
 /** In the place of the scoring client: `node:http` alone, with a kept connection and a deadline. */

@@ -34,6 +34,7 @@ describe("the limits in docs/ARCHITECTURE.md", () => {
     "packages/shared/src",
     "services/api/src",
     "services/accrual-worker/src",
+    "packages/scoring-client/src",
     "packages/client/src",
     "packages/local-stack/src",
     "packages/operator/src",

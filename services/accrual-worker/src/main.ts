@@ -10,7 +10,7 @@ import { readConfig } from "./config.ts"
 import { checkLedger } from "./ledger-check/ledger-check.ts"
 import { healthRoute, Progress } from "./operators/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
-import { openScoringClient } from "./scoring/client.ts"
+import { openScoringClient } from "@gofermart/scoring-client/client.ts"
 import { ScoringPause } from "./scoring/pause.ts"
 import { startWorker } from "./worker.ts"
 

@@ -1,7 +1,7 @@
 import { pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
 import type { Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { describe, expect, it } from "vitest"
-import type { Answer } from "../scoring/answer.ts"
+import type { Answer } from "@gofermart/scoring-client/answer.ts"
 import { decide, decideNext } from "./decide.ts"
 
 const DAY_MS = 86_400_000

@@ -1,6 +1,6 @@
 import type { ScoringAnswer, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import type { PollPayload } from "@gofermart/shared/queue/poll-job.ts"
-import type { Answer } from "../scoring/answer.ts"
+import type { Answer } from "@gofermart/scoring-client/answer.ts"
 import { backoffMs, unknownOrderDelayMs } from "./delays.ts"
 
 /** What to do after a poll. */

@@ -1,7 +1,7 @@
 import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { SECONDS_BUCKETS, secondsSince } from "@gofermart/shared/runtime/metrics.ts"
 import { Counter, Histogram } from "prom-client"
-import type { Answer } from "../scoring/answer.ts"
+import type { Answer } from "@gofermart/scoring-client/answer.ts"
 
 const scoringTime = new Histogram({
   name: "gofermart_scoring_call_duration_seconds",
