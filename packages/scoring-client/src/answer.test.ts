@@ -273,6 +273,15 @@ describe("any other status", () => {
     expect(read({ status: 429, contentType: "text/plain", body })).toEqual(tooMany(60_000))
   })
 
+  it("429 tells the limit where its body does", () => {
+    const refusal = { status: 429, contentType: "text/plain", retryAfter: "7" }
+    const limited = { kind: "too_many_requests", pauseMs: 7_000, limitPerMinute: 120 }
+    const sentence = "No more than 120 requests per minute allowed"
+    expect(read({ ...refusal, body: sentence })).toEqual(limited)
+    expect(read({ ...refusal, contentType: undefined, body: `${sentence}\n` })).toEqual(limited)
+    expect(read({ ...refusal, body: "Slow down." })).not.toHaveProperty("limitPerMinute")
+  })
+
   it.each([500, 501, 502, 503, 504, 507, 599])("%d is an outage", (status) => {
     expect(read({ status, body })).toEqual({
       kind: "unavailable",

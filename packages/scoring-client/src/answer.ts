@@ -1,12 +1,13 @@
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { type Points, NO_POINTS, roundToPoints } from "@gofermart/shared/domain/points.ts"
 import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import { readLimit } from "./rate-limit.ts"
 import { readRetryAfter } from "./retry-after.ts"
 
 /** What a poll brought. Only a valid answer ever reaches the ledger. */
 export type Answer =
   | { kind: "valid"; answer: ScoringAnswer }
-  | { kind: "too_many_requests"; pauseMs: number }
+  | { kind: "too_many_requests"; pauseMs: number; limitPerMinute?: number }
   | { kind: "unavailable"; reason: string }
   | { kind: "broken"; reason: string }
 
@@ -29,12 +30,19 @@ export function readAnswer(number: OrderNumber, response: ScoringResponse, now: 
     case 204:
       return { kind: "valid", answer: { kind: "NOT_REGISTERED" } }
     case 429:
-      return { kind: "too_many_requests", pauseMs: readRetryAfter(response.retryAfter, now) }
+      return readRefusal(response, now)
     default:
       return response.status >= 500
         ? { kind: "unavailable", reason: `it answered ${response.status}` }
         : broken(`it answered ${response.status}`)
   }
+}
+
+function readRefusal({ retryAfter, body }: ScoringResponse, now: Date): Answer {
+  const pauseMs = readRetryAfter(retryAfter, now)
+  const limitPerMinute = readLimit(body)
+  const limit = limitPerMinute === undefined ? {} : { limitPerMinute }
+  return { kind: "too_many_requests", pauseMs, ...limit }
 }
 
 function readOrder(number: OrderNumber, response: ScoringResponse): Answer {

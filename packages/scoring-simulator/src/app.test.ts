@@ -153,7 +153,7 @@ describe("questions about an order", () => {
     expect(refused.status).toBe(429)
     expect(refused.headers.get("content-type")).toMatch(/^text\/plain/)
     expect(refused.headers.get("retry-after")).toBe("1")
-    expect(await refused.text()).toBe("No more than 2 requests per minute allowed")
+    expect(await refused.text()).toBe("No more than 400 requests per minute allowed")
     await wait(startedAt + 300 - performance.now())
     expect((await ask(NUMBER)).status).toBe(200)
   })

@@ -16,6 +16,7 @@ import { StateFile } from "./state-file.ts"
 
 const BODY_BYTES_MAX = 1_048_576
 const REQUEST_TIMEOUT_MS = 30_000
+const MINUTE_MS = 60_000
 const CALLS_MAX = 100_000
 const GOODS_PER_ORDER_MAX = 1_000
 const DESCRIPTION_LENGTH_MAX = 10_000
@@ -162,7 +163,9 @@ function addSimulation(app: FastifyInstance, registry: Registry, behaviour: Beha
       await wait(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
     if (refusedUntilMs !== undefined) {
-      return refuseForNow(reply, requestsPerMinute, refusedUntilMs)
+      // Of real minutes: what the limit is with a window that is shorter.
+      const perMinute = Math.floor((requestsPerMinute * MINUTE_MS) / windowMs)
+      return refuseForNow(reply, perMinute, refusedUntilMs)
     }
     if (behaviour.unavailable || Math.random() < behaviour.errorRate) {
       return refuse(reply, 500, "The scoring system failed, as it was told to.")
