@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { endQueuePause } from "@gofermart/shared/queue/backend.ts"
+import { holdQueue } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import { Client } from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -10,6 +10,7 @@ import { newNumber } from "../harness/numbers.ts"
 import {
   json,
   order,
+  type Reply,
   type ScriptedScoring,
   startScriptedScoring,
   status,
@@ -21,6 +22,8 @@ import { readExposition, type Samples, scrape } from "./exposition.ts"
 const DAY_MS = 86_400_000
 /** Long enough for the process to be seen standing still. */
 const FROZEN_MS = 400
+/** In a row they are an outage. */
+const FAILURES = 25
 
 describe("the metrics, each of which moves when", () => {
   let scoring: ScriptedScoring
@@ -126,7 +129,16 @@ describe("the metrics, each of which moves when", () => {
 
   it("orders wait, are held back by a pause, and lose their jobs", async () => {
     const before = await scrape(workerUrl)
-    const { number } = await upload(status(429, { "retry-after": "600" }), order("INVALID"))
+    const refusal: Reply = (_number, response) =>
+      response
+        .writeHead(429, { "retry-after": "600" })
+        .end("No more than 77 requests per minute allowed")
+    const { number } = await upload(refusal, order("INVALID"))
+    await expectShown(
+      system.operatorsUrl,
+      "gofermart_scoring_limit_per_minute",
+      (limit) => limit === 77,
+    )
     await expectShown(system.operatorsUrl, "gofermart_scoring_pause_seconds", (left) => left > 500)
     await expectShown(system.operatorsUrl, "gofermart_orders_unfinished", (orders) => orders === 1)
     const age = "gofermart_orders_unfinished_age_seconds"
@@ -145,7 +157,8 @@ describe("the metrics, each of which moves when", () => {
     // A worker that starts knows the pause from the database alone.
     await Promise.all(system.workers.map((worker) => worker.stop()))
     await system.database.client.scoringPause.deleteMany()
-    await endQueuePause(queue)
+    await system.database.client.$executeRaw`UPDATE scoring_pace SET limit_per_minute = NULL`
+    await holdQueue(queue, { pauseMs: 0, limit: undefined })
     await queue.pause()
     await expectShown(system.operatorsUrl, "gofermart_queue_paused", (paused) => paused === 1)
     await queue.resume()
@@ -154,6 +167,24 @@ describe("the metrics, each of which moves when", () => {
     workerUrl = worker.details["operatorsUrl"] ?? ""
     await expectShown(system.operatorsUrl, "gofermart_orders_unfinished", (orders) => orders === 0)
     await expectShown(system.operatorsUrl, "gofermart_scoring_pause_seconds", (left) => left === 0)
+  })
+
+  it("a limit is being spent, and the scoring system is down", async () => {
+    await system.database.client.$executeRaw`
+      UPDATE scoring_pace
+         SET limit_per_minute = 6000, window_began_at = now(), version = version + 1`
+    const before = await scrape(workerUrl)
+    const down = await Promise.all(
+      Array.from({ length: FAILURES }, () => upload(status(503), status(503), order("INVALID"))),
+    )
+    await expectShown(system.operatorsUrl, "gofermart_scoring_down", (isDown) => isDown === 1)
+    await expectGrowth(workerUrl, before, { gofermart_scoring_outages_total: 1 })
+    for (const { number } of down) scoring.script(number, order("INVALID"))
+    await expectShown(system.operatorsUrl, "gofermart_scoring_down", (isDown) => isDown === 0)
+    const spent = "gofermart_scoring_limit_spent"
+    await expectShown(system.operatorsUrl, spent, (calls) => calls >= FAILURES)
+    await system.database.client.$executeRaw`
+      UPDATE scoring_pace SET limit_per_minute = NULL, version = version + 1`
   })
 
   it("a poll is under way, and its worker is killed", async () => {

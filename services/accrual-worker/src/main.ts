@@ -11,7 +11,7 @@ import { checkLedger } from "./ledger-check/ledger-check.ts"
 import { healthRoute, Progress } from "./operators/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "@gofermart/scoring-client/client.ts"
-import { ScoringPause } from "./scoring/pause.ts"
+import { ScoringPacer } from "./scoring/pacer.ts"
 import { startWorker } from "./worker.ts"
 
 const config = readConfigOrExit(() => readConfig(process.env))
@@ -25,7 +25,7 @@ const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
 })
 shutdown.onClose("database", () => database.$disconnect())
 
-// Before it takes a job, a worker is to know the fleet's pause.
+// Before it takes a job, a worker is to know the fleet's pace.
 await untilAnswers(database, logger)
 const queue = await openAccrualQueue(config.queueUrl, logger)
 shutdown.onClose("queue", () => queue.close())
@@ -33,12 +33,12 @@ shutdown.onClose("queue", () => queue.close())
 const scoring = openScoringClient(config.scoringUrl, config.scoringTimeoutMs, config.concurrency)
 shutdown.onClose("scoring", () => scoring.close())
 
-const pause = new ScoringPause(database, queue, logger)
-shutdown.onClose("pause", () => pause.close())
-await pause.watch()
+const pacer = new ScoringPacer(database, queue, logger, config.scoringTimeoutMs)
+shutdown.onClose("pacer", () => pacer.close())
+await pacer.watch()
 
-const progress = new Progress(queue, config.livenessTimeoutMs)
-const worker = await startWorker(config, { database, scoring, pause, progress, logger })
+const progress = new Progress(queue, pacer, config.livenessTimeoutMs)
+const worker = await startWorker(config, { database, scoring, pacer, progress, logger })
 shutdown.onClose("worker", () => worker.close(), shutdown.longStepMs)
 
 const stopping = new AbortController()

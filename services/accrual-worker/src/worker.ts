@@ -14,7 +14,7 @@ import { Counter } from "prom-client"
 import type { Config } from "./config.ts"
 import type { Progress } from "./operators/liveness.ts"
 import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
-import type { ScoringPause } from "./scoring/pause.ts"
+import type { ScoringPacer } from "./scoring/pacer.ts"
 import { backoffMs } from "./settlement/delays.ts"
 import { pollOrder } from "./settlement/poll-order.ts"
 
@@ -48,7 +48,7 @@ export async function startWorker(
   parts: {
     database: Database
     scoring: ScoringClient
-    pause: ScoringPause
+    pacer: ScoringPacer
     progress: Progress
     logger: Logger
   },

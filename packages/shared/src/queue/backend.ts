@@ -19,8 +19,11 @@ const POSTGRES_KEEP_ALIVE_MS = 10_000
 const DATABASE_RETRY_DELAY_MS = 1_000
 const SAME_ERROR_INTERVAL_MS = 30_000
 
+/** Of difference between two pauses that does not count. */
+const PAUSE_TOLERANCE_MS = 50
+
 /** Jobs in a time that no fleet starts: only the pause itself is meant to hold anybody. */
-const UNREACHED_LIMIT = { max: 1_000_000_000, durationMs: 1_000 }
+const UNREACHED_LIMIT: QueueLimit = { max: 1_000_000_000, durationMs: 1_000 }
 
 type OwnOptions = Pick<
   RedisOptions,
@@ -94,32 +97,42 @@ export async function openAccrualWorker(
   return closingConnection(worker, connection)
 }
 
+/** Jobs that all workers together may begin in a time. */
+export interface QueueLimit {
+  max: number
+  durationMs: number
+}
+
 /**
- * Keeps every worker from starting jobs for `ms` from now, whatever it was before. A job that runs
- * goes on.
- *
- * A worker looks at the pause only while the queue has a global rate limit. It has one during a
- * pause alone, since on PostgreSQL it makes all workers take turns at claiming jobs.
+ * Lets all workers together begin nothing for `pauseMs` from now, and then no more than the limit,
+ * where there is one; whatever it was before. A job that runs goes on.
  */
-export async function pauseQueue(queue: AccrualQueue, ms: number): Promise<void> {
-  // An operator's own limit stays: it does as well.
-  if ((await queue.getGlobalRateLimit()) === null) {
-    await queue.setGlobalRateLimit(UNREACHED_LIMIT.max, UNREACHED_LIMIT.durationMs)
-  }
-  await queue.rateLimit(Math.ceil(ms))
+export async function holdQueue(
+  queue: AccrualQueue,
+  { pauseMs, limit }: { pauseMs: number; limit: QueueLimit | undefined },
+): Promise<void> {
+  const heldMs = await queuePauseMs(queue)
+  // Nothing is shorter than a millisecond.
+  if (pauseMs === 0 && heldMs > PAUSE_TOLERANCE_MS) await queue.rateLimit(1)
+  // A worker looks at the pause only while the queue has a limit.
+  await setLimit(queue, pauseMs === 0 ? limit : (limit ?? UNREACHED_LIMIT))
+  if (pauseMs - heldMs > PAUSE_TOLERANCE_MS) await queue.rateLimit(Math.ceil(pauseMs))
 }
 
 /** For how many more milliseconds no worker starts a job; 0 when there is no pause. */
 export async function queuePauseMs(queue: AccrualQueue): Promise<number> {
-  const limit = await queue.getGlobalRateLimit()
-  if (limit === null) return 0
-  return Math.max(0, await queue.getRateLimitTtl(limit.max))
+  // Only a pause counts for so many jobs: a limit that is spent is none.
+  return Math.max(0, await queue.getRateLimitTtl(UNREACHED_LIMIT.max))
 }
 
-/** Takes away what `pauseQueue` left once the pause is over, and nothing else. */
-export async function endQueuePause(queue: AccrualQueue): Promise<void> {
-  const limit = await queue.getGlobalRateLimit()
-  if (limit?.max === UNREACHED_LIMIT.max) await queue.removeGlobalRateLimit()
+/** The queue has a limit only where it must: on PostgreSQL it makes the workers take turns. */
+async function setLimit(queue: AccrualQueue, limit: QueueLimit | undefined): Promise<void> {
+  const present = await queue.getGlobalRateLimit()
+  if (limit === undefined) {
+    if (present !== null) await queue.removeGlobalRateLimit()
+  } else if (present?.max !== limit.max || present.duration !== limit.durationMs) {
+    await queue.setGlobalRateLimit(limit.max, limit.durationMs)
+  }
 }
 
 function isRedis(url: string): boolean {

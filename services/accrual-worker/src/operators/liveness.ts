@@ -4,6 +4,7 @@ import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { FastifyInstance } from "fastify"
 import { Gauge } from "prom-client"
+import type { ScoringPacer } from "../scoring/pacer.ts"
 
 const pollsUnderWay = new Gauge({
   name: "gofermart_polls_under_way",
@@ -17,14 +18,16 @@ const pollsUnderWay = new Gauge({
  */
 export class Progress {
   readonly #queue: AccrualQueue
+  readonly #pacer: Pick<ScoringPacer, "isHoldingBack">
   readonly #timeoutMs: number
   #underWay = 0
   #advancedAt = performance.now()
   #idleUntil = performance.now()
   #look: Promise<boolean> | undefined
 
-  constructor(queue: AccrualQueue, timeoutMs: number) {
+  constructor(queue: AccrualQueue, pacer: Pick<ScoringPacer, "isHoldingBack">, timeoutMs: number) {
     this.#queue = queue
+    this.#pacer = pacer
     this.#timeoutMs = timeoutMs
   }
 
@@ -59,7 +62,8 @@ export class Progress {
   }
 
   async #isWorkDue(): Promise<boolean> {
-    if ((await queuePauseMs(this.#queue)) > 0) return false
+    // Under a limit the others may have taken all that is allowed.
+    if ((await queuePauseMs(this.#queue)) > 0 || this.#pacer.isHoldingBack()) return false
     const { due } = await measureBacklog(this.#queue, Date.now())
     return due > 0
   }

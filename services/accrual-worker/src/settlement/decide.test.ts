@@ -43,14 +43,14 @@ describe("429", () => {
   it("pauses for the time it says, and nothing else happens to the order", () => {
     for (const pauseMs of [1_000, 60_000, 600_000]) {
       const step = decide({ kind: "too_many_requests", pauseMs }, FIRST_POLL, NOW, MIDDLE)
-      expect(step).toEqual({ do: "pause", pauseMs })
+      expect(step).toEqual({ do: "pause", refusal: { pauseMs } })
     }
   })
 
   it("does not fail an order that is about to", () => {
     const polled = { polls: 9, brokenSince: NOW - DAY_MS }
     const step = decide({ kind: "too_many_requests", pauseMs: 1_000 }, polled, NOW, MIDDLE)
-    expect(step).toEqual({ do: "pause", pauseMs: 1_000 })
+    expect(step).toEqual({ do: "pause", refusal: { pauseMs: 1_000 } })
   })
 })
 

@@ -1,12 +1,13 @@
 import type { ScoringAnswer, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import type { PollPayload } from "@gofermart/shared/queue/poll-job.ts"
 import type { Answer } from "@gofermart/scoring-client/answer.ts"
+import type { Refusal } from "../scoring/learned-limit.ts"
 import { backoffMs, unknownOrderDelayMs } from "./delays.ts"
 
 /** What to do after a poll. */
 export type Step =
   | { do: "apply"; answer: ScoringAnswer }
-  | { do: "pause"; pauseMs: number }
+  | { do: "pause"; refusal: Refusal }
   | AskAgain
   | { do: "fail"; reason: string }
 
@@ -35,7 +36,10 @@ export function decide(answer: Answer, polled: Polled, now: number, random: () =
     case "valid":
       return { do: "apply", answer: answer.answer }
     case "too_many_requests":
-      return { do: "pause", pauseMs: answer.pauseMs }
+      return {
+        do: "pause",
+        refusal: { pauseMs: answer.pauseMs, limitPerMinute: answer.limitPerMinute },
+      }
     case "unavailable":
       return askAgain(answer.reason, backoffMs(polled.polls, random), polled.brokenSince)
     case "broken": {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { backoffMs, unknownOrderDelayMs } from "./delays.ts"
+import { backoffMs, unknownOrderDelayMs, pacedDelayMs } from "./delays.ts"
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -110,5 +110,26 @@ describe("the delay of an unknown order", () => {
       expect(polls).toBeLessThanOrEqual(pollsMax)
       expect(unknownMs).toBeLessThanOrEqual(graceMs + 100)
     }
+  })
+})
+
+describe("the delay under a limit", () => {
+  const delay = (delayMs: number, waiting: number, perMinute: number | null) =>
+    pacedDelayMs(delayMs, { waiting, perMinute }, MIDDLE)
+
+  it("is what it is without one", () => {
+    expect(delay(1_000, 1_000_000, null)).toBe(1_000)
+  })
+
+  it("is the time in which each order that waits can be asked about twice", () => {
+    expect(delay(1_000, 600, 600)).toBe(120_000)
+    expect(pacedDelayMs(1_000, { waiting: 600, perMinute: 600 }, LEAST)).toBe(96_000)
+    expect(pacedDelayMs(1_000, { waiting: 600, perMinute: 600 }, MOST)).toBe(144_000)
+  })
+
+  it("is no shorter than it would be, and no longer than an hour for the sake of others", () => {
+    expect(delay(60_000, 10, 600)).toBe(60_000)
+    expect(pacedDelayMs(1_000, { waiting: 1_000_000, perMinute: 1 }, MOST)).toBe(HOUR_MS)
+    expect(delay(2 * HOUR_MS, 1_000_000, 1)).toBe(2 * HOUR_MS)
   })
 })

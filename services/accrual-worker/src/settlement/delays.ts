@@ -4,6 +4,9 @@ const UNKNOWN_DELAY_MIN_MS = 1_000
 const UNKNOWN_DELAY_MAX_MS = 3_600_000
 /** An unknown order is asked about again when a quarter of its age has passed. */
 const UNKNOWN_DELAY_PER_AGE = 1 / 4
+/** Under a limit an order is asked about again when all could have been twice. */
+const ROUNDS_BETWEEN_POLLS = 2
+const ROUND_DELAY_MAX_MS = 3_600_000
 /** Delays vary by this part to both sides, so that orders of one moment do not come back as one. */
 const JITTER = 0.2
 /** The last poll of the grace time comes this much after its end. */
@@ -25,6 +28,22 @@ export function unknownOrderDelayMs(
   const byAge = Math.max(order.ageMs * UNKNOWN_DELAY_PER_AGE, UNKNOWN_DELAY_MIN_MS)
   const graceLeft = Math.max(0, order.graceMs - order.unknownMs) + AFTER_GRACE_MS
   return Math.min(jittered(byAge, UNKNOWN_DELAY_MAX_MS, random), graceLeft)
+}
+
+/**
+ * Milliseconds until an order is asked about again when so many requests a minute are allowed for
+ * all that wait in the queue: at least twice as long as asking about each of them once takes. So
+ * those that were asked about before need half of what is allowed, and the other half is left for
+ * those that were not.
+ */
+export function pacedDelayMs(
+  delayMs: number,
+  { waiting, perMinute }: { waiting: number; perMinute: number | null },
+  random: () => number,
+): number {
+  if (perMinute === null) return delayMs
+  const roundMs = (waiting * 60_000) / perMinute
+  return Math.max(delayMs, jittered(roundMs * ROUNDS_BETWEEN_POLLS, ROUND_DELAY_MAX_MS, random))
 }
 
 /** Long delays vary below `maxMs`: cut there, they would all be the same. */

@@ -14,14 +14,14 @@ import { describeActiveSpan, inSpan, traceHeaders } from "@gofermart/shared/runt
 import { DelayedError, RateLimitError, UnrecoverableError } from "bullmq"
 import type { Answer } from "@gofermart/scoring-client/answer.ts"
 import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
-import type { ScoringPause } from "../scoring/pause.ts"
+import type { ScoringPacer } from "../scoring/pacer.ts"
 import { decide, decideNext, type NextStep, type Step } from "./decide.ts"
 import { backoffMs } from "./delays.ts"
 import { countSettlement, kindOf, measureCall } from "./measure.ts"
 
 export interface PollOrderParts {
   scoring: ScoringClient
-  pause: ScoringPause
+  pacer: ScoringPacer
   settlement: Batcher<AnsweredOrder, Settlement>
   graceMs: number
   logger: Logger
@@ -46,14 +46,14 @@ export async function pollOrder(
     parts.logger.error({ jobId: job.id }, "a job that is none of this system's is dropped")
     return
   }
-  if (parts.pause.remainingMs() > 0) {
+  if (parts.pacer.remainingMs() > 0) {
     // Giving the job back before the queue holds the pause would hand it straight out again.
-    await parts.pause.told()
+    await parts.pacer.told()
     throw new RateLimitError()
   }
 
   const begun = performance.now()
-  const answer = await ask(parts, payload)
+  const answer = await parts.pacer.asking(() => ask(parts, payload))
   measureCall(answer, begun)
   const step = decide(answer, payload, Date.now(), Math.random)
   const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
@@ -132,11 +132,11 @@ async function act(
       if (brokenSince !== undefined)
         parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
       const known = asked(payload, payload.polls + 1, lastAnswer, brokenSince)
-      await postponePoll(job, token, known, delayMs)
+      await postponePoll(job, token, known, parts.pacer.postponedMs(delayMs))
       throw new DelayedError()
     }
     case "pause":
-      await parts.pause.extend(step.pauseMs)
+      await parts.pacer.refuse(step.refusal)
       throw new RateLimitError()
     case "fail":
       // The operator's retry starts anew.

@@ -4,6 +4,7 @@ import { type Backlog, measureBacklog } from "@gofermart/shared/queue/backlog.ts
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Gauge } from "prom-client"
+import { lookIntoPace, paceGauges } from "./pace-metrics.ts"
 
 /** Looking costs more the more orders wait, so it is done for this part of the time at most. */
 const TIME_PART_MAX = 1 / 20
@@ -34,10 +35,6 @@ const unfinishedOrders = new Gauge({
 const unfinishedAge = new Gauge({
   name: "gofermart_orders_unfinished_age_seconds",
   help: "For how long the longest of them has waited.",
-})
-const pauseLeft = new Gauge({
-  name: "gofermart_scoring_pause_seconds",
-  help: "For how much longer nobody asks the scoring system; 0 without a pause.",
 })
 const discrepancies = new Gauge({
   name: "gofermart_ledger_discrepancies",
@@ -75,9 +72,10 @@ export async function watchFleet(
   const looks: Look[] = [
     {
       source: "database",
-      gauges: [pauseLeft, discrepancies, ledgerCheckedAt],
+      gauges: [...paceGauges, discrepancies, ledgerCheckedAt],
       async ask() {
-        isPaused = await lookIntoLedger(database)
+        await lookIntoLedger(database)
+        isPaused = await lookIntoPace(database)
       },
     },
     {
@@ -150,22 +148,15 @@ async function leaveSample(database: Database, { due, longestDueMs }: Backlog): 
            sampled_at = excluded.sampled_at`
 }
 
-/** Resolves with whether the fleet's pause is on. */
-async function lookIntoLedger(database: Database): Promise<boolean> {
-  const [row] = await database.$queryRaw<
-    { pauseSeconds: number; discrepancies: number; checkedAt: number | null }[]
-  >`
-    SELECT coalesce((SELECT greatest(0, extract(epoch FROM paused_until - clock_timestamp()))
-                       FROM scoring_pause), 0)::float8 AS "pauseSeconds",
-           greatest(discrepancies, last_discrepancies) AS discrepancies,
+async function lookIntoLedger(database: Database): Promise<void> {
+  const [row] = await database.$queryRaw<{ discrepancies: number; checkedAt: number | null }[]>`
+    SELECT greatest(discrepancies, last_discrepancies) AS discrepancies,
            extract(epoch FROM last_ended_at)::float8 AS "checkedAt"
       FROM ledger_check`
   if (row === undefined) throw new Error("the ledger's check has no row")
-  pauseLeft.set(row.pauseSeconds)
   discrepancies.set(row.discrepancies)
   if (row.checkedAt === null) ledgerCheckedAt.remove()
   else ledgerCheckedAt.set(row.checkedAt)
-  return row.pauseSeconds > 0
 }
 
 async function lookIntoOrders(database: Database): Promise<void> {
