@@ -4,6 +4,8 @@ import { intake } from "./intake.ts"
 import { largeTables } from "./large-tables.ts"
 import { loginFlood } from "./login-flood.ts"
 import { memory } from "./memory.ts"
+import { outage } from "./outage.ts"
+import { pace } from "./pace.ts"
 import { reads } from "./reads.ts"
 import { requeue } from "./requeue.ts"
 import type { Scenario } from "./scenario.ts"
@@ -26,4 +28,6 @@ export const scenarios: Scenario[] = [
   largeTables,
   requeue,
   memory,
+  pace,
+  outage,
 ]
