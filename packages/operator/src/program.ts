@@ -1,6 +1,12 @@
 import { parseOrderNumber, type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { Command, InvalidArgumentError } from "commander"
+import { countTo } from "./arguments.ts"
 import { Backends, EXIT_FAILED, say } from "./backends.ts"
+import {
+  CONTRADICTIONS_LISTED_DEFAULT,
+  CONTRADICTIONS_LISTED_MAX,
+  showContradictions,
+} from "./contradictions.ts"
 import { showOrder } from "./order.ts"
 import { requeueAll, requeueOrder } from "./requeue.ts"
 import { showUser } from "./user.ts"
@@ -56,6 +62,18 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
         number === undefined ? requeueAll(backends) : requeueOrder(backends, number),
       )
     })
+  program
+    .command("contradictions")
+    .description("tell which verdicts the scoring system has contradicted, the latest first")
+    .option(
+      "--limit <orders>",
+      `of them, at most ${CONTRADICTIONS_LISTED_MAX}`,
+      countTo(CONTRADICTIONS_LISTED_MAX),
+      CONTRADICTIONS_LISTED_DEFAULT,
+    )
+    .action(({ limit }: { limit: number }) =>
+      run((backends) => showContradictions(backends, limit)),
+    )
   return program
 }
 

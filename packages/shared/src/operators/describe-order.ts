@@ -3,6 +3,7 @@ import type { OrderNumber } from "../domain/order-number.ts"
 import { queuePauseMs } from "../queue/backend.ts"
 import { dueAt } from "../queue/backlog.ts"
 import { type AccrualQueue, findPoll, type PollJob, readPollPayload } from "../queue/poll-job.ts"
+import { describeContradiction } from "./describe-contradiction.ts"
 import { inTime } from "./in-time.ts"
 
 /** Whoever asks wants the rows soon, also when nothing can be said of the job. */
@@ -49,10 +50,15 @@ async function lookIntoQueue(queue: AccrualQueue, number: OrderNumber): Promise<
 async function describeRows(database: Database, number: OrderNumber) {
   const order = await database.order.findUnique({
     where: { number },
-    include: { user: true, accrual: true, withdrawals: { orderBy: { version: "asc" } } },
+    include: {
+      user: true,
+      accrual: true,
+      contradiction: true,
+      withdrawals: { orderBy: { version: "asc" } },
+    },
   })
   if (order === null) return undefined
-  const { user, accrual, withdrawals } = order
+  const { user, accrual, contradiction, withdrawals } = order
   const lines = [
     `order        ${number}`,
     `user         ${user.login}`,
@@ -73,6 +79,7 @@ async function describeRows(database: Database, number: OrderNumber) {
     }
     if (status === "PROCESSING") lines.push(`requeue      not before ${requeueAt.toISOString()}`)
   }
+  if (contradiction !== null) lines.push(`contradicted ${describeContradiction(contradiction)}`)
   const spent = withdrawals.map(
     ({ value, createdAt, version, balanceAfter }) =>
       `withdrawal   ${value.toFixed(2)} at ${createdAt.toISOString()}, ` +
