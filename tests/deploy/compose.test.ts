@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { Schema as OperatorSettings } from "../../packages/operator/src/backends.ts"
+import { Schema as OperatorSettings, ScoringSchema } from "../../packages/operator/src/backends.ts"
 import {
   readConfig as readSimulatorConfig,
   Settings as SimulatorSettings,
@@ -103,7 +103,10 @@ describe("the settings in docker-compose.yml", () => {
       known: SimulatorSettings.properties,
       read: (env) => readSimulatorConfig([], env),
     },
-    gofermart: { known: OperatorSettings.properties, read: () => undefined },
+    gofermart: {
+      known: { ...OperatorSettings.properties, ...ScoringSchema.properties },
+      read: () => undefined,
+    },
     migrate: { known: { DATABASE_URL: {} }, read: () => undefined },
   }
 

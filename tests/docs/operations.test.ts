@@ -7,9 +7,12 @@ import { createDatabase, type TestDatabase } from "../harness/database.ts"
 const repository = fileURLToPath(new URL("../../", import.meta.url))
 const read = (file: string) => readFileSync(join(repository, file), "utf8")
 const document = read("docs/operations.md")
-const sources = globSync(["services/*/src/**/*.ts", "packages/{shared,operator}/src/**/*.ts"], {
-  cwd: repository,
-})
+const sources = globSync(
+  ["services/*/src/**/*.ts", "packages/{shared,operator,scoring-client}/src/**/*.ts"],
+  {
+    cwd: repository,
+  },
+)
   .filter((file) => !file.includes("generated"))
   .map(read)
   .join("\n")

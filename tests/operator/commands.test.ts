@@ -70,7 +70,8 @@ describe("the operators' commands", () => {
   it("help: 0, with every command", async () => {
     const { code, said } = await runProgram({}, ["--help"])
     expect(code).toBe(0)
-    for (const command of ["verify", "order", "user", "requeue"]) expect(said).toContain(command)
+    for (const command of ["verify", "order", "user", "requeue", "contradictions", "recheck"])
+      expect(said).toContain(command)
   })
 
   it("without settings, or with a database or a queue that is away: 2, and no secret", async () => {

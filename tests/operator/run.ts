@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process"
+import { type ChildProcess, execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { System } from "../harness/system.ts"
 
 const PROGRAM = fileURLToPath(new URL("../../packages/operator/src/main.ts", import.meta.url))
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000
 
 export interface Ended {
   code: number
@@ -17,10 +17,18 @@ export function operate(system: System, ...args: string[]): Promise<Ended> {
 
 /** Runs the operators' program with nothing but these settings. */
 export function runProgram(env: Record<string, string>, args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
-    execFile(process.execPath, [PROGRAM, ...args], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr })
-    })
+  return startProgram(env, args).ended
+}
+
+/** The same, for a test that interferes with it while it runs. */
+export function startProgram(
+  env: Record<string, string>,
+  args: string[],
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const { promise: ended, resolve } = Promise.withResolvers<Ended>()
+  const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
+  const child = execFile(process.execPath, [PROGRAM, ...args], options, (error, stdout, stderr) => {
+    resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr })
   })
+  return { child, ended }
 }

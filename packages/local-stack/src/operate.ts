@@ -8,5 +8,10 @@ const running = isGiven ? undefined : await readRunning()
 const env =
   running === undefined
     ? process.env
-    : { ...process.env, DATABASE_URL: running.databaseUrl, QUEUE_URL: running.queueUrl }
+    : {
+        ...process.env,
+        DATABASE_URL: running.databaseUrl,
+        QUEUE_URL: running.queueUrl,
+        SCORING_URL: running.scoringUrl,
+      }
 await buildProgram(env).parseAsync()

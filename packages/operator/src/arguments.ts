@@ -1,5 +1,27 @@
 import { InvalidArgumentError } from "commander"
 
+const NO_TIME =
+  "A time is ISO 8601 with its zone, such as 2026-11-23T10:00:00Z, or a date, such as 2026-11-23."
+
+/**
+ * Reads a time in ISO 8601 with its zone, or a date, which begins at midnight UTC. Gives it in UTC
+ * with six decimals of a second, as PostgreSQL keeps times: so they also compare as texts.
+ */
+export function instant(text: string): string {
+  const read = readInstant(text)?.toString({ fractionalSecondDigits: 6 })
+  if (read === undefined || !/^[1-9]\d{3}-/.test(read)) throw new InvalidArgumentError(NO_TIME)
+  return read
+}
+
+function readInstant(text: string): Temporal.Instant | undefined {
+  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text)
+  try {
+    return Temporal.Instant.from(isDate ? `${text}T00:00:00Z` : text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Reads an option that is a count, from 1 to `max`. */
 export function countTo(max: number): (text: string) => number {
   return (text) => {

@@ -1,4 +1,6 @@
 import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
+import { openScoringClient, type ScoringClient } from "@gofermart/scoring-client/client.ts"
+import { readScoring, scoringSettings } from "@gofermart/scoring-client/settings.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import {
@@ -28,6 +30,9 @@ export const Schema = Type.Object({
   REQUEUE_LEASE_MIN: duration("30s"),
 })
 
+/** What only asking the scoring system needs. */
+export const ScoringSchema = Type.Object(scoringSettings)
+
 export function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
@@ -36,12 +41,14 @@ export function say(line: string): void {
 export class Backends {
   readonly leaseMs: number
   readonly database: Database
+  readonly #env: NodeJS.ProcessEnv
   readonly #queueUrl: string
   #queue: AccrualQueue | undefined
 
   /** Throws a `ConfigError` when the settings are not usable. */
   constructor(env: NodeJS.ProcessEnv) {
-    const read = readEnv(Schema, withContractNames(env))
+    this.#env = withContractNames(env)
+    const read = readEnv(Schema, this.#env)
     this.leaseMs = toMs(read.REQUEUE_LEASE_MIN)
     this.#queueUrl = read.QUEUE_URL ?? read.DATABASE_URL
     this.database = openDatabase(read.DATABASE_URL, "gofermart-operator", {
@@ -59,6 +66,15 @@ export class Backends {
       "The queue does not answer.",
     )
     return this.#queue
+  }
+
+  /**
+   * A client of the scoring system for one question at a time, which its opener closes. Throws a
+   * `ConfigError` when the settings do not say where it is.
+   */
+  openScoring(): ScoringClient {
+    const { url, timeoutMs } = readScoring(readEnv(ScoringSchema, this.#env))
+    return openScoringClient(url, timeoutMs, 1)
   }
 
   async close(): Promise<void> {

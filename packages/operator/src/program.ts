@@ -1,6 +1,6 @@
 import { parseOrderNumber, type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { Command, InvalidArgumentError } from "commander"
-import { countTo } from "./arguments.ts"
+import { countTo, instant } from "./arguments.ts"
 import { Backends, EXIT_FAILED, say } from "./backends.ts"
 import {
   CONTRADICTIONS_LISTED_DEFAULT,
@@ -8,6 +8,14 @@ import {
   showContradictions,
 } from "./contradictions.ts"
 import { showOrder } from "./order.ts"
+import {
+  ORDERS_ASKED_DEFAULT,
+  ORDERS_ASKED_MAX,
+  PACE_DEFAULT,
+  PACE_MAX,
+  recheck,
+  type RecheckOptions,
+} from "./recheck/recheck.ts"
 import { requeueAll, requeueOrder } from "./requeue.ts"
 import { showUser } from "./user.ts"
 import { verify } from "./verify.ts"
@@ -20,6 +28,8 @@ Settings, as the services have them:
   DATABASE_URL        the database
   QUEUE_URL           the queue's Redis (the database)
   REQUEUE_LEASE_MIN   how long a reopened order's job is taken to be in the queue (30s)
+  SCORING_URL         the scoring system, for recheck
+  SCORING_TIMEOUT     how long an answer of its may take (10s)
 
 Exit codes: 0 fine; 1 found wrong, or not there; 2 could not be done.`
 
@@ -74,6 +84,29 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
     .action(({ limit }: { limit: number }) =>
       run((backends) => showContradictions(backends, limit)),
     )
+  program
+    .command("recheck")
+    .description(
+      "ask the scoring system again about orders that were settled in a range of time, and tell\n" +
+        "what it answers differently now; nothing is changed by it",
+    )
+    .requiredOption(
+      "--from <time>",
+      "settled then or later: ISO 8601 with its zone, or a date",
+      instant,
+    )
+    .requiredOption("--to <time>", "settled before then", instant)
+    .option("--pace <requests>", `a minute, at most ${PACE_MAX}`, countTo(PACE_MAX), PACE_DEFAULT)
+    .option(
+      "--limit <orders>",
+      `asked about, at most ${ORDERS_ASKED_MAX}`,
+      countTo(ORDERS_ASKED_MAX),
+      ORDERS_ASKED_DEFAULT,
+    )
+    .action((options: RecheckOptions) => {
+      if (options.from >= options.to) program.error("error: --from must be before --to")
+      return run((backends) => recheck(backends, options))
+    })
   return program
 }
 

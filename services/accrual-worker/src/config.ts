@@ -10,6 +10,7 @@ import {
   wholeNumber,
   withContractNames,
 } from "@gofermart/shared/runtime/env.ts"
+import { readScoring, scoringSettings } from "@gofermart/scoring-client/settings.ts"
 import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
 
 import { operatorsSettings, readOperators } from "@gofermart/shared/operators/settings.ts"
@@ -18,11 +19,7 @@ export const Schema = Type.Object({
   DATABASE_URL: databaseUrl,
   DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 5),
   QUEUE_URL: Type.Optional(queueUrl),
-  SCORING_URL: Type.String({
-    pattern: "^(https?://)?(\\[[0-9a-fA-F:.]+\\]|[^/\\s:@]+)(:[0-9]{1,5})?(/\\S*)?$",
-    description: "the scoring system's address, such as http://scoring:8080",
-  }),
-  SCORING_TIMEOUT: duration("10s"),
+  ...scoringSettings,
   SCORING_UNREGISTERED_GRACE: duration("24h"),
   WORKER_CONCURRENCY: wholeNumber(1, 1_000, 100),
   REQUEUE_INTERVAL: duration("5s"),
@@ -45,17 +42,17 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   if (lease.minMs > lease.maxMs) {
     throw new ConfigError("REQUEUE_LEASE_MIN must not be longer than REQUEUE_LEASE_MAX.")
   }
+  const scoring = readScoring(read)
   const livenessTimeoutMs = toMs(read.LIVENESS_TIMEOUT)
-  if (livenessTimeoutMs <= toMs(read.SCORING_TIMEOUT)) {
+  if (livenessTimeoutMs <= scoring.timeoutMs) {
     throw new ConfigError("LIVENESS_TIMEOUT must be longer than SCORING_TIMEOUT.")
   }
-  const hasScheme = /^https?:\/\//.test(read.SCORING_URL)
   return {
     databaseUrl: read.DATABASE_URL,
     databaseConnectionsMax: read.DATABASE_CONNECTIONS_MAX,
     queueUrl: read.QUEUE_URL ?? read.DATABASE_URL,
-    scoringUrl: hasScheme ? read.SCORING_URL : `http://${read.SCORING_URL}`,
-    scoringTimeoutMs: toMs(read.SCORING_TIMEOUT),
+    scoringUrl: scoring.url,
+    scoringTimeoutMs: scoring.timeoutMs,
     graceMs: toMs(read.SCORING_UNREGISTERED_GRACE),
     concurrency: read.WORKER_CONCURRENCY,
     requeueIntervalMs: toMs(read.REQUEUE_INTERVAL),

@@ -1,0 +1,116 @@
+import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
+import type { Database } from "@gofermart/shared/db/client.ts"
+import { SingleBar } from "cli-progress"
+import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "../backends.ts"
+import { Findings } from "./findings.ts"
+import { PacedAsker } from "./paced-asker.ts"
+import { countSettledOrders, settledOrders, type SettledRange } from "./settled-orders.ts"
+
+/** Requests a minute: a small part of what a scoring system answers the workers. */
+export const PACE_DEFAULT = 60
+export const PACE_MAX = 600
+export const ORDERS_ASKED_DEFAULT = 1_000
+export const ORDERS_ASKED_MAX = 100_000
+
+export interface RecheckOptions extends SettledRange {
+  /** Requests a minute. */
+  pace: number
+  /** Orders asked about. */
+  limit: number
+}
+
+/** Why it ended before the end of the range; `at`: when the first order left out was settled. */
+interface EarlyEnd {
+  reason: string
+  at: string
+  isFailure: boolean
+}
+
+/**
+ * Asks the scoring system again about settled orders, by the time of their settling, and tells what
+ * it does not answer as they are settled. It reads only: neither a row nor a job is written.
+ */
+export async function recheck(backends: Backends, options: RecheckOptions): Promise<number> {
+  const scoring = backends.openScoring()
+  const interruption = new AbortController()
+  const interrupt = () => {
+    interruption.abort()
+    // Also ends the question that is under way.
+    scoring.close()
+  }
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt)
+  try {
+    return await recheckWith(backends, options, scoring, interruption.signal)
+  } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt)
+    scoring.close()
+  }
+}
+
+async function recheckWith(
+  { database }: Backends,
+  options: RecheckOptions,
+  scoring: ScoringClient,
+  signal: AbortSignal,
+): Promise<number> {
+  const findings = new Findings()
+  const total = Math.min(await countSettledOrders(database, options), options.limit)
+  const bar = new SingleBar({
+    format: "[{bar}] {value} of {total} orders",
+    clearOnComplete: true,
+    // It would end the bar alone, and Ctrl-C is to end more.
+    gracefulExit: false,
+  })
+  const asker = new PacedAsker({
+    database,
+    scoring,
+    requestsPerMinute: options.pace,
+    signal,
+    tell(line) {
+      bar.stop()
+      say(line)
+      bar.start(total, findings.asked)
+    },
+  })
+  bar.start(total, 0)
+  const report = () => bar.update(findings.asked)
+  const early = await compareAll(database, asker, options, findings, report)
+  bar.stop()
+  for (const line of findings.lines()) say(line)
+  if (early !== undefined) say(`Ended early: ${early.reason}. To go on: --from ${early.at}`)
+  return exitCode(findings, early)
+}
+
+async function compareAll(
+  database: Database,
+  asker: PacedAsker,
+  options: RecheckOptions,
+  findings: Findings,
+  report: () => void,
+): Promise<EarlyEnd | undefined> {
+  let at = options.from
+  try {
+    for await (const order of settledOrders(database, options)) {
+      at = order.settledAt
+      if (findings.asked === options.limit) {
+        return { reason: `--limit ${options.limit} is reached`, at, isFailure: false }
+      }
+      const asked = await asker.ask(order.number)
+      if (asked.kind === "stopped") return { reason: asked.reason, at, isFailure: true }
+      findings.add(order, asked)
+      report()
+    }
+    return undefined
+  } catch (error) {
+    // What was found so far took its time.
+    const reason = error instanceof Error ? error.message : String(error)
+    return { reason, at, isFailure: true }
+  }
+}
+
+function exitCode(findings: Findings, early: EarlyEnd | undefined): number {
+  if (early?.isFailure === true) return EXIT_FAILED
+  if (findings.differences > 0) return EXIT_NOT_RIGHT
+  // Nobody can say that they are the same.
+  return findings.unusable > 0 ? EXIT_FAILED : 0
+}
