@@ -238,6 +238,10 @@ describeOnBackends("a scoring system whose answers are wrong", (backend) => {
       .split("\n")
       .filter((line) => line.includes(`"${number}"`) && line.includes("changed its verdict"))
     expect(changed).toHaveLength(3)
+    const recorded = await system.database.client.contradiction.findFirst({
+      where: { order: { number } },
+    })
+    expect(recorded?.times).toBe(3)
     await expectAllSettledOnce(system, [number], SETTLED_WITHIN_MS)
   })
 })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { newNumber } from "../harness/numbers.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import { operate, runProgram } from "./run.ts"
@@ -52,6 +52,21 @@ describe("the operators' commands", () => {
     await client.userBalance.update({ where: { userId }, data: { accrual: 0 } })
     expect(code).toBe(1)
     expect(said).toContain(`WRONG        ${bob.login}: the balance is 1.00, the rows say 0.00`)
+  })
+
+  it("recheck: 0 when the scoring system stands by what the workers have settled", async () => {
+    const anna = await system.register()
+    const numbers = newNumbers(3)
+    for (const number of numbers) await anna.upload(number)
+    await expectAllSettledOnce(system, numbers)
+    const now = Temporal.Now.instant()
+    const from = now.subtract({ hours: 1 }).toString()
+    const to = now.add({ hours: 1 }).toString()
+    const env = { DATABASE_URL: system.database.url, SCORING_URL: system.simulator.url }
+    const range = ["--from", from, "--to", to, "--pace", "600"]
+    const { code, said } = await runProgram(env, ["recheck", ...range])
+    expect(said).toMatch(/^asked {8}(\d+)\nsame {9}\1\n/)
+    expect(code).toBe(0)
   })
 
   it.each([

@@ -100,6 +100,21 @@ describe("recheck, when it has to wait", () => {
     expect(code).toBe(2)
   })
 
+  it("with a database that fails in the middle: the report so far, and 2", async () => {
+    const first = await orders.add(processed(100), AT, (number, response) => {
+      void test.client.$executeRaw`ALTER TABLE scoring_pause RENAME TO away`.then(() =>
+        order("INVALID")(number, response),
+      )
+    })
+    await orders.add(INVALID, "2026-03-01T13:00:00Z")
+    const { code, said } = await orders.recheck(...DAY)
+    expect(said).toContain(`DIFFERENT    order ${first}: PROCESSED 1.00`)
+    expect(said).toMatch(
+      /^Ended early: .*scoring_pause.*To go on: --from 2026-03-01T13:00:00\.000000Z$/m,
+    )
+    expect(code).toBe(2)
+  })
+
   it("interrupted in the middle of a question: the report so far, and 2", async () => {
     const first = await orders.add(processed(100), AT, order("INVALID"))
     const silent = await orders.add(INVALID, "2026-03-01T13:00:00Z", () => {})

@@ -102,9 +102,9 @@ async function compareAll(
     }
     return undefined
   } catch (error) {
-    // What was found so far took its time.
-    const reason = error instanceof Error ? error.message : String(error)
-    return { reason, at, isFailure: true }
+    // What was found so far took its time. Prisma says what failed in the last line of many.
+    const message = error instanceof Error ? error.message : String(error)
+    return { reason: message.trim().split("\n").at(-1) ?? message, at, isFailure: true }
   }
 }
 
