@@ -31,7 +31,7 @@ export interface Refusal {
 }
 
 /** The part of a limit that is used: just under it. */
-export const USED_PART = 0.95
+const USED_PART = 0.95
 /** The scoring system counts by the minute. Its minutes begin when a pause ends. */
 const WINDOW_MS = 60_000
 /** When nothing is paced, what is older than this counts no more. */
