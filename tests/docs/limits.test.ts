@@ -35,6 +35,7 @@ describe("the limits in docs/ARCHITECTURE.md", () => {
     "services/api/src",
     "services/accrual-worker/src",
     "packages/scoring-client/src",
+    "packages/scoring-conformance/src",
     "packages/client/src",
     "packages/local-stack/src",
     "packages/operator/src",

@@ -7,6 +7,9 @@ const TIMEOUT_MS = 60_000
 
 export interface Ended {
   code: number
+  /** What it wrote to its standard output. */
+  printed: string
+  /** That, and then what it wrote to its standard error. */
   said: string
 }
 
@@ -28,7 +31,11 @@ export function startProgram(
   const { promise: ended, resolve } = Promise.withResolvers<Ended>()
   const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
   const child = execFile(process.execPath, [PROGRAM, ...args], options, (error, stdout, stderr) => {
-    resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr })
+    resolve({
+      code: error === null ? 0 : Number(error.code ?? -1),
+      printed: stdout,
+      said: stdout + stderr,
+    })
   })
   return { child, ended }
 }

@@ -7,6 +7,13 @@ import {
   CONTRADICTIONS_LISTED_MAX,
   showContradictions,
 } from "./contradictions.ts"
+import {
+  ABOUT_CONFORMANCE,
+  checkScoringSystem,
+  type ConformanceFlags,
+  LIMIT_WITHIN_MAX,
+  ORDERS_MAX,
+} from "./conformance.ts"
 import { showOrder } from "./order.ts"
 import {
   ORDERS_ASKED_DEFAULT,
@@ -24,7 +31,7 @@ const ABOUT = `Looks into a running Gofermart, and steers it.
 
 Nothing here changes a balance: only an accrual or a withdrawal does.
 
-Settings, as the services have them:
+Settings, as the services have them; \`conformance\` needs none:
   DATABASE_URL        the database
   QUEUE_URL           the queue's Redis (the database)
   REQUEUE_LEASE_MIN   how long a reopened order's job is taken to be in the queue (30s)
@@ -37,10 +44,12 @@ Exit codes: 0 fine; 1 found wrong, or not there; 2 could not be done.`
 export function buildProgram(env: NodeJS.ProcessEnv): Command {
   const program = new Command("gofermart").description(ABOUT).showHelpAfterError()
   program.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_FAILED))
-  const run = async (command: (backends: Backends) => Promise<number>) => {
+  const end = async (command: () => Promise<number>) => {
     // A queue that never answered would keep the process.
-    process.exit(await withBackends(env, command))
+    process.exit(await orFailed(command))
   }
+  const run = (command: (backends: Backends) => Promise<number>) =>
+    end(() => withBackends(env, command))
 
   program
     .command("verify")
@@ -107,22 +116,50 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
       if (options.from >= options.to) program.error("error: --from must be before --to")
       return run((backends) => recheck(backends, options))
     })
+  addConformance(program, end)
   return program
+}
+
+function addConformance(
+  program: Command,
+  end: (command: () => Promise<number>) => Promise<void>,
+): void {
+  program
+    .command("conformance")
+    .summary("tell which parts of the protocol a scoring system honours")
+    .description(ABOUT_CONFORMANCE)
+    .argument("<url>", "where the scoring system is, as in SCORING_URL", scoringUrl)
+    .option("--order <number>", "an order it knows; can be given several times", addOrder)
+    .option("--register", "CHANGES THE SCORING SYSTEM: register goods and orders, which stay")
+    .option(
+      "--limit-within <n>",
+      "SPENDS THE FLEET'S QUOTA: ask up to n questions until one is refused, and wait that out",
+      limitWithin,
+    )
+    .option("--json", "print the report as JSON")
+    .action((url: URL, flags: ConformanceFlags & { order?: OrderNumber[] }) =>
+      end(() => checkScoringSystem(url, { ...flags, orders: flags.order ?? [] })),
+    )
 }
 
 async function withBackends(
   env: NodeJS.ProcessEnv,
   command: (backends: Backends) => Promise<number>,
 ): Promise<number> {
-  let backends: Backends | undefined
+  const backends = new Backends(env)
   try {
-    backends = new Backends(env)
     return await command(backends)
+  } finally {
+    await backends.close()
+  }
+}
+
+async function orFailed(command: () => Promise<number>): Promise<number> {
+  try {
+    return await command()
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     return EXIT_FAILED
-  } finally {
-    await backends?.close()
   }
 }
 
@@ -132,4 +169,30 @@ function orderNumber(text: string): OrderNumber {
     throw new InvalidArgumentError("An order number is digits that pass the Luhn check.")
   }
   return number
+}
+
+function addOrder(text: string, orders: OrderNumber[] = []): OrderNumber[] {
+  if (orders.length === ORDERS_MAX) {
+    throw new InvalidArgumentError(`No more than ${ORDERS_MAX} orders can be given.`)
+  }
+  return [...orders, orderNumber(text)]
+}
+
+function scoringUrl(text: string): URL {
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`)
+  if (url === null || !["http:", "https:"].includes(url.protocol)) {
+    throw new InvalidArgumentError("It must be a URL such as http://scoring:8080.")
+  }
+  if (`${url.username}${url.password}${url.search}${url.hash}` !== "") {
+    throw new InvalidArgumentError("It must be a URL without a login, a query and a fragment.")
+  }
+  return url
+}
+
+function limitWithin(text: string): number {
+  const questions = /^[0-9]+$/.test(text) ? Number(text) : 0
+  if (questions < 1 || questions > LIMIT_WITHIN_MAX) {
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${LIMIT_WITHIN_MAX}.`)
+  }
+  return questions
 }

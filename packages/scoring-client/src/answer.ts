@@ -1,6 +1,7 @@
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { type Points, NO_POINTS, roundToPoints } from "@gofermart/shared/domain/points.ts"
 import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import { NumberSource, parseKeepingNumbers } from "./keep-numbers.ts"
 import { readLimit } from "./rate-limit.ts"
 import { readRetryAfter } from "./retry-after.ts"
 
@@ -46,11 +47,8 @@ function readRefusal({ retryAfter, body }: ScoringResponse, now: Date): Answer {
 }
 
 function readOrder(number: OrderNumber, response: ScoringResponse): Answer {
-  if (!["", "identity"].includes(response.contentEncoding ?? ""))
-    return broken("the body is compressed, unasked")
-  if (!/^application\/json\s*(;|$)/i.test(response.contentType ?? "")) {
-    return broken("the body is not declared as JSON")
-  }
+  if (isCompressed(response)) return broken("the body is compressed, unasked")
+  if (!isDeclaredAsJson(response)) return broken("the body is not declared as JSON")
   const order = parseKeepingNumbers(response.body)
   if (order === undefined) return broken("the body is not a JSON object")
   if (order["order"] !== number) return broken("it answered about another order")
@@ -67,12 +65,21 @@ function readOrder(number: OrderNumber, response: ScoringResponse): Answer {
   }
 }
 
-function readAccrual(accrual: unknown): Answer {
+/** Reads the accrual of a PROCESSED order, as `parseKeepingNumbers` has it. */
+export function readAccrual(accrual: unknown): Answer {
   if (accrual === undefined) return processed(NO_POINTS)
   if (!(accrual instanceof NumberSource)) return broken("the accrual is not a number")
   const points = roundToPoints(accrual.text)
   if (points === undefined || points > ACCRUAL_MAX) return broken("the accrual is out of range")
   return processed(points)
+}
+
+export function isCompressed({ contentEncoding }: ScoringResponse): boolean {
+  return !["", "identity"].includes(contentEncoding ?? "")
+}
+
+export function isDeclaredAsJson({ contentType }: ScoringResponse): boolean {
+  return /^application\/json\s*(;|$)/i.test(contentType ?? "")
 }
 
 function processed(points: Points): Answer {
@@ -81,30 +88,4 @@ function processed(points: Points): Answer {
 
 function broken(reason: string): Answer {
   return { kind: "broken", reason }
-}
-
-/** A JSON number as it was written: a double could no longer be rounded exactly. */
-class NumberSource {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-function parseKeepingNumbers(body: string): Record<string, unknown> | undefined {
-  try {
-    // `context.source` is the text of a primitive: https://tc39.es/proposal-json-parse-with-source/
-    const parsed: unknown = JSON.parse(body, (_key, value, context?: { source?: string }) =>
-      typeof value === "number" ? new NumberSource(context?.source ?? "") : value,
-    )
-    const isObject =
-      typeof parsed === "object" &&
-      parsed !== null &&
-      !Array.isArray(parsed) &&
-      !(parsed instanceof NumberSource)
-    return isObject ? (parsed as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

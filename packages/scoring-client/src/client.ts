@@ -25,9 +25,27 @@ export function openScoringClient(
   timeoutMs: number,
   connectionsMax: number,
 ): ScoringClient {
+  const { client, ...connections } = openConnections(timeoutMs, connectionsMax)
+  const orders = ordersUrl(url)
+  return {
+    ask: (number, headers) => ask(client, `${orders}${number}`, number, headers),
+    close: () => connections.close(),
+  }
+}
+
+/** Where orders are asked about, up to the number. */
+export function ordersUrl(url: string): string {
+  return `${url.replace(/\/$/, "")}/api/orders/`
+}
+
+/** What every question is asked with; `close` ends its connections. */
+export function openConnections(
+  timeoutMs: number,
+  connectionsMax: number,
+): { client: Got; close(): void } {
   const agentOptions = { keepAlive: true, maxSockets: connectionsMax }
   const agent = { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) }
-  const client: Got = got.extend({
+  const client = got.extend({
     agent,
     request: requestLeanly,
     // Polls are repeated by the queue, at its pace, and never elsewhere than asked.
@@ -39,9 +57,8 @@ export function openScoringClient(
     decompress: false,
     headers: { accept: "application/json", "user-agent": "gofermart-accrual-worker" },
   })
-  const orders = `${url.replace(/\/$/, "")}/api/orders/`
   return {
-    ask: (number, headers) => ask(client, `${orders}${number}`, number, headers),
+    client,
     close() {
       agent.http.destroy()
       agent.https.destroy()
@@ -66,19 +83,36 @@ async function ask(
   headers: Record<string, string> | undefined,
 ): Promise<Answer> {
   try {
-    return readAnswer(number, await receive(client, url, headers), new Date())
+    return readAnswer(number, await receive(client, url, headers, readResponse), new Date())
   } catch (error) {
-    const reason = error instanceof Error ? error.message : "no answer"
-    return { kind: error instanceof BodyTooLargeError ? "broken" : "unavailable", reason }
+    return readFailure(error)
+  }
+}
+
+/** What `receive` rejecting with this means. */
+export function readFailure(error: unknown): Answer {
+  const reason = error instanceof Error ? error.message : "no answer"
+  return { kind: error instanceof BodyTooLargeError ? "broken" : "unavailable", reason }
+}
+
+/** What of a received response makes the answer. */
+export function readResponse(message: IncomingMessage | undefined, body: string): ScoringResponse {
+  return {
+    status: message?.statusCode ?? 0,
+    contentType: message?.headers["content-type"],
+    contentEncoding: message?.headers["content-encoding"],
+    retryAfter: message?.headers["retry-after"],
+    body,
   }
 }
 
 /** Rejects when the answer does not come in full, or is too large. */
-function receive(
+export function receive<T>(
   client: Got,
   url: string,
   headers: Record<string, string> | undefined,
-): Promise<ScoringResponse> {
+  read: (message: IncomingMessage | undefined, body: string) => T,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = headers === undefined ? client.stream(url) : client.stream(url, { headers })
     const chunks: Buffer[] = []
@@ -94,13 +128,7 @@ function receive(
       reject(new BodyTooLargeError(`the body is over ${BODY_BYTES_MAX} bytes`))
     })
     request.once("end", () => {
-      resolve({
-        status: response?.statusCode ?? 0,
-        contentType: response?.headers["content-type"],
-        contentEncoding: response?.headers["content-encoding"],
-        retryAfter: response?.headers["retry-after"],
-        body: Buffer.concat(chunks).toString(),
-      })
+      resolve(read(response, Buffer.concat(chunks).toString()))
     })
     request.on("error", reject)
   })

@@ -1,0 +1,97 @@
+import { setTimeout as wait } from "node:timers/promises"
+import { type ScoringObserver } from "@gofermart/scoring-client/observe.ts"
+import { parseRetryAfter } from "@gofermart/scoring-client/retry-after.ts"
+import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { readSigns } from "./read-signs.ts"
+import type { Findings } from "./report.ts"
+import { type Asked, signOf } from "./sign.ts"
+
+/** Called with what is going on, and how much of it is done. */
+export type Progress = (doing: string, done: number, total: number) => void
+
+const FAILURES_IN_A_ROW_MAX = 3
+/** Of waiting out a Retry-After. */
+const PAUSES_MAX = 10
+const PAUSE_WAIT_MAX_MS = 120_000
+const PROGRESS_INTERVAL_MS = 1_000
+
+/**
+ * Asks one question at a time, and collects what each shows. A refusal is waited out, and the
+ * question asked again. It stops by itself: when refused again right after the wait, when a wait
+ * would be too long or there were too many, and when nothing is answered several times in a row.
+ * From then on it asks nothing.
+ */
+export class Inquiry {
+  readonly #observer: ScoringObserver
+  readonly #findings: Findings
+  readonly #progress: Progress
+  #failuresInARow = 0
+  #pauses = 0
+
+  constructor(observer: ScoringObserver, findings: Findings, progress: Progress) {
+    this.#observer = observer
+    this.#findings = findings
+    this.#progress = progress
+  }
+
+  /** Resolves with the question and an answer that is no refusal; undefined when it has stopped. */
+  async ask(number: OrderNumber, expected: Asked["expected"]): Promise<Asked | undefined> {
+    if (this.#findings.isStopped) return undefined
+    const asked = await this.#observe(number, expected)
+    if (asked.observation.answer.kind !== "too_many_requests") return asked
+    if (!(await this.#waitOut(asked))) return undefined
+    const again = await this.#observe(number, expected)
+    if (again.observation.answer.kind === "too_many_requests") {
+      const violation = "it refused again after Retry-After"
+      this.#findings.add([signOf(again, "limit_ends", violation)])
+      this.#findings.stop(`${violation}, and was asked no more`)
+      return undefined
+    }
+    if (again.observation.answer.kind !== "unavailable") {
+      this.#findings.add([signOf(again, "limit_ends")])
+    }
+    return again
+  }
+
+  async #observe(number: OrderNumber, expected: Asked["expected"]): Promise<Asked> {
+    const at = new Date()
+    const begun = performance.now()
+    const observation = await this.#observer.observe(number)
+    const tookMs = Math.round(performance.now() - begun)
+    const asked = { number, expected, observation, at, tookMs }
+    this.#findings.add(readSigns(asked))
+    this.#failuresInARow = observation.received === undefined ? this.#failuresInARow + 1 : 0
+    if (this.#failuresInARow === FAILURES_IN_A_ROW_MAX) {
+      this.#findings.stop(
+        `${FAILURES_IN_A_ROW_MAX} questions in a row were not answered, and it was asked no more`,
+      )
+    }
+    return asked
+  }
+
+  /** Whether it may be asked again. */
+  async #waitOut({ observation: { answer, received }, at }: Asked): Promise<boolean> {
+    const said = parseRetryAfter(received?.response.retryAfter, at)
+    if (said === undefined || answer.kind !== "too_many_requests") {
+      this.#findings.stop("it refuses and does not say until when, and was asked no more")
+      return false
+    }
+    const pauseS = Math.ceil(answer.pauseMs / 1_000)
+    if (answer.pauseMs > PAUSE_WAIT_MAX_MS) {
+      const mostS = PAUSE_WAIT_MAX_MS / 1_000
+      this.#findings.stop(`it refuses for ${pauseS} s; no more than ${mostS} s are waited out`)
+      return false
+    }
+    this.#pauses += 1
+    if (this.#pauses > PAUSES_MAX) {
+      this.#findings.stop(`it refused more than ${PAUSES_MAX} times, and was asked no more`)
+      return false
+    }
+    for (let waitedMs = 0; waitedMs < answer.pauseMs; waitedMs += PROGRESS_INTERVAL_MS) {
+      this.#progress("seconds of Retry-After waited", Math.round(waitedMs / 1_000), pauseS)
+      await wait(Math.min(PROGRESS_INTERVAL_MS, answer.pauseMs - waitedMs))
+    }
+    this.#progress("seconds of Retry-After waited", pauseS, pauseS)
+    return true
+  }
+}

@@ -1,0 +1,59 @@
+import type { PartReport, Report } from "./report.ts"
+import type { Seen } from "./sign.ts"
+
+const BODY_WIDTH_MAX = 72
+const VERDICTS = { honoured: "honoured", violated: "VIOLATED", not_seen: "not seen" }
+
+/** The lines of a report as a person reads it: one for each part, and the sums. */
+export function formatTable(report: Report): string[] {
+  const rows = [["verdict", "part", "seen", "our client"], ...report.parts.map(cellsOf)]
+  const widths = [0, 1, 2].map((column) =>
+    Math.max(
+      ...rows.map((cells) => (cells.length > column + 1 ? (cells[column] ?? "").length : 0)),
+    ),
+  )
+  const lines = rows.map((cells) =>
+    cells
+      .map((cell, column) =>
+        column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0),
+      )
+      .join("  "),
+  )
+  const { honoured, violated, notSeen } = report
+  return [...lines, "", `${honoured} honoured, ${violated} violated, ${notSeen} not seen.`]
+}
+
+function cellsOf(part: PartReport): string[] {
+  const start = [VERDICTS[part.verdict], part.title]
+  switch (part.verdict) {
+    case "honoured":
+      return [...start, describeSeen(part.seen), printable(part.client)]
+    case "violated":
+      return [
+        ...start,
+        `${printable(part.violation)} (${describeSeen(part.seen)})`,
+        printable(part.client),
+      ]
+    case "not_seen":
+      return [...start, printable(part.reason)]
+  }
+}
+
+function describeSeen({ request, status, body, tookMs }: Seen): string {
+  const asked = request.startsWith("GET ") ? [] : [request]
+  const answer = [
+    ...asked,
+    status ?? "no answer",
+    ...(body === undefined ? [] : [shorten(printable(body))]),
+  ]
+  return `${answer.join(" ")}, ${tookMs} ms`
+}
+
+function shorten(text: string): string {
+  return text.length <= BODY_WIDTH_MAX ? text : `${text.slice(0, BODY_WIDTH_MAX - 1)}…`
+}
+
+/** A scoring system's text must not steer the operator's terminal, nor break a line. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Z}]+/gu, " ").trim()
+}
