@@ -316,7 +316,7 @@ const answers: Case[] = [
     does: unknown((good) => ({ ...good, headers: { "content-length": "2" } })),
     violates: ["unknown"],
     says: /announces a body/,
-    client: /takes it as UNREGISTERED/,
+    client: /UNREGISTERED after the grace time/,
   },
   {
     defect: "a 204 with a body",

@@ -112,8 +112,8 @@ async function askAboutRegistered(
     await wait(VERDICT_INTERVAL_MS)
   }
   await inquiry.ask(shorter, "shorter")
-  const late = `no verdict came within ${VERDICT_TIMEOUT_MS / 1_000} s of registering`
-  findings.explain("reward", `${late}, or none of points`)
+  const withinS = VERDICT_TIMEOUT_MS / 1_000
+  findings.explain("reward", `the order registered was not PROCESSED within ${withinS} s`)
 }
 
 function readReward(findings: Findings, asked: Asked): void {

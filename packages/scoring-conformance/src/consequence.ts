@@ -32,6 +32,6 @@ function describeValid(answer: Extract<Answer, { kind: "valid" }>["answer"]): st
     case "NOT_FINAL":
       return LATER
     case "NOT_REGISTERED":
-      return `${LATER}; after the grace time takes it as UNREGISTERED`
+      return "asks again, less and less often; UNREGISTERED after the grace time"
   }
 }

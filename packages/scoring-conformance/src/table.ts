@@ -2,6 +2,7 @@ import type { PartReport, Report } from "./report.ts"
 import type { Seen } from "./sign.ts"
 
 const BODY_WIDTH_MAX = 72
+const TEXT_WIDTH_MAX = 120
 const VERDICTS = { honoured: "honoured", violated: "VIOLATED", not_seen: "not seen" }
 
 /** The lines of a report as a person reads it: one for each part, and the sums. */
@@ -27,15 +28,15 @@ function cellsOf(part: PartReport): string[] {
   const start = [VERDICTS[part.verdict], part.title]
   switch (part.verdict) {
     case "honoured":
-      return [...start, describeSeen(part.seen), printable(part.client)]
+      return [...start, describeSeen(part.seen), oneLine(part.client)]
     case "violated":
       return [
         ...start,
-        `${printable(part.violation)} (${describeSeen(part.seen)})`,
-        printable(part.client),
+        `${oneLine(part.violation)} (${describeSeen(part.seen)})`,
+        oneLine(part.client),
       ]
     case "not_seen":
-      return [...start, printable(part.reason)]
+      return [...start, part.reason]
   }
 }
 
@@ -44,16 +45,13 @@ function describeSeen({ request, status, body, tookMs }: Seen): string {
   const answer = [
     ...asked,
     status ?? "no answer",
-    ...(body === undefined ? [] : [shorten(printable(body))]),
+    ...(body === undefined ? [] : [oneLine(body, BODY_WIDTH_MAX)]),
   ]
   return `${answer.join(" ")}, ${tookMs} ms`
 }
 
-function shorten(text: string): string {
-  return text.length <= BODY_WIDTH_MAX ? text : `${text.slice(0, BODY_WIDTH_MAX - 1)}…`
-}
-
 /** A scoring system's text must not steer the operator's terminal, nor break a line. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{C}\p{Z}]+/gu, " ").trim()
+function oneLine(text: string, widthMax = TEXT_WIDTH_MAX): string {
+  const printable = text.replaceAll(/[\p{C}\p{Z}]+/gu, " ").trim()
+  return printable.length <= widthMax ? printable : `${printable.slice(0, widthMax - 1)}…`
 }
