@@ -23,7 +23,7 @@ const SAME_ERROR_INTERVAL_MS = 30_000
 const PAUSE_TOLERANCE_MS = 50
 
 /** Jobs in a time that no fleet starts: only the pause itself is meant to hold anybody. */
-const UNREACHED_LIMIT: QueueLimit = { max: 1_000_000_000, durationMs: 1_000 }
+const UNREACHED_LIMIT = { max: 1_000_000_000, durationMs: 1_000 } satisfies QueueLimit
 
 type OwnOptions = Pick<
   RedisOptions,
