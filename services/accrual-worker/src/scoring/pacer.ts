@@ -14,7 +14,7 @@ import {
   pacePerMinute,
   type Refusal,
 } from "./learned-limit.ts"
-import { pacedDelayMs } from "../settlement/delays.ts"
+import { outageDelayMs, pacedDelayMs } from "../settlement/delays.ts"
 import { OutageDetector } from "./outage.ts"
 import { extendPause } from "./shared-pace.ts"
 
@@ -83,8 +83,11 @@ export class ScoringPacer {
 
   /** How long an order is to wait that would wait for `delayMs`, so that each gets its turn. */
   postponedMs(delayMs: number): number {
-    const limit = this.#fleet.pace?.limit
-    const perMinute = limit === undefined ? null : pacePerMinute(limit, this.#fleet.now())
+    const { pace } = this.#fleet
+    if (pace === undefined) return delayMs
+    const now = this.#fleet.now()
+    if (pace.downSince !== null) return outageDelayMs(delayMs, now - pace.downSince, Math.random)
+    const perMinute = pacePerMinute(pace.limit, now)
     return pacedDelayMs(delayMs, { waiting: this.#waiting, perMinute }, Math.random)
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { backoffMs, unknownOrderDelayMs, pacedDelayMs } from "./delays.ts"
+import { backoffMs, unknownOrderDelayMs, outageDelayMs, pacedDelayMs } from "./delays.ts"
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -131,5 +131,15 @@ describe("the delay under a limit", () => {
     expect(delay(60_000, 10, 600)).toBe(60_000)
     expect(pacedDelayMs(1_000, { waiting: 1_000_000, perMinute: 1 }, MOST)).toBe(HOUR_MS)
     expect(delay(2 * HOUR_MS, 1_000_000, 1)).toBe(2 * HOUR_MS)
+  })
+})
+
+describe("the delay in an outage", () => {
+  it("is as long as that has lasted, to an hour, and no shorter than it would be", () => {
+    expect(outageDelayMs(1_000, 0, MIDDLE)).toBe(1_000)
+    expect(outageDelayMs(1_000, 300, MIDDLE)).toBe(1_000)
+    expect(outageDelayMs(1_000, 300_000, MIDDLE)).toBe(300_000)
+    expect(outageDelayMs(1_000, 300_000, LEAST)).toBe(240_000)
+    expect(outageDelayMs(1_000, DAY_MS, MOST)).toBe(HOUR_MS)
   })
 })

@@ -7,6 +7,7 @@ const UNKNOWN_DELAY_PER_AGE = 1 / 4
 /** Under a limit an order is asked about again when all could have been twice. */
 const ROUNDS_BETWEEN_POLLS = 2
 const ROUND_DELAY_MAX_MS = 3_600_000
+const OUTAGE_DELAY_MAX_MS = 3_600_000
 /** Delays vary by this part to both sides, so that orders of one moment do not come back as one. */
 const JITTER = 0.2
 /** The last poll of the grace time comes this much after its end. */
@@ -44,6 +45,15 @@ export function pacedDelayMs(
   if (perMinute === null) return delayMs
   const roundMs = (waiting * 60_000) / perMinute
   return Math.max(delayMs, jittered(roundMs * ROUNDS_BETWEEN_POLLS, ROUND_DELAY_MAX_MS, random))
+}
+
+/**
+ * Milliseconds until an order that was asked about in an outage is asked about again: at least for as
+ * long as the outage has lasted. So orders that fail for a reason of their own do not come back so
+ * often that no other one is ever asked about, and the end of the outage not seen.
+ */
+export function outageDelayMs(delayMs: number, downForMs: number, random: () => number): number {
+  return Math.max(delayMs, jittered(downForMs, OUTAGE_DELAY_MAX_MS, random))
 }
 
 /** Long delays vary below `maxMs`: cut there, they would all be the same. */
