@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { startChild } from "@gofermart/local-stack/child.ts"
+import { type Child, startChild } from "@gofermart/local-stack/child.ts"
 import { freePort } from "@gofermart/local-stack/ports.ts"
 import { afterEach, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
@@ -9,6 +9,8 @@ import { expectAllSettledOnce } from "../harness/oracle.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 const ORDERS = 600
+/** For all workers to know, who look once a second. */
+const FOUND_OUT_MS = 2_500
 const WATCHED_MS = 5_000
 /** One a second, and one on its way at each end. */
 const CALLS_MAX = WATCHED_MS / 1_000 + 2
@@ -17,7 +19,13 @@ const SETTLED_WITHIN_MS = 45_000
 
 describeOnBackends("a scoring system that is down", (backend) => {
   let system: System
-  afterEach(() => system.close())
+  let simulator: Child | undefined
+  afterEach(async () => {
+    simulator?.kill("SIGCONT")
+    await system.close()
+    await simulator?.stop()
+    simulator = undefined
+  })
 
   const uploadMany = async () => {
     const anna = await system.register()
@@ -43,7 +51,7 @@ describeOnBackends("a scoring system that is down", (backend) => {
       const numbers = await uploadMany()
       await untilDown()
       // What was on its way when the first worker found out.
-      await sleep(1_000)
+      await sleep(FOUND_OUT_MS)
       const before = (await system.simulator.calls()).length
       await sleep(WATCHED_MS)
       const during = (await system.simulator.calls()).length - before
@@ -62,7 +70,7 @@ describeOnBackends("a scoring system that is down", (backend) => {
       const address = `127.0.0.1:${await freePort()}`
       const env = { SIMULATOR_ADDRESS: address, SIMULATOR_AUTO_REGISTER: "true" }
       const start = () => startChild("simulator", env, "/dev/null")
-      let simulator = await start()
+      simulator = await start()
       system = await startSystem({
         backend,
         workers: 2,
@@ -76,7 +84,6 @@ describeOnBackends("a scoring system that is down", (backend) => {
       else simulator.kill("SIGCONT")
       await expectAllSettledOnce(system, numbers, SETTLED_WITHIN_MS)
       await expectUp()
-      await simulator.stop()
     },
     TIMEOUT_MS,
   )

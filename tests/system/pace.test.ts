@@ -11,6 +11,10 @@ import { startSystem, type System } from "../harness/system.ts"
 const LIMIT = { requestsPerMinute: 500, windowMs: 5_000 }
 const NAMED_PER_MINUTE = 6_000
 const ORDERS = 700
+const PROBE_AFTER_MS = 40_000
+/** In those 40 s, at the pace of half the limit; and more than 20 s of a probe ask for. */
+const ASKED_BEFORE = 1_900
+const PROBED = 2_000
 const EPISODE_GAP_MS = 1_000
 const TIMEOUT_MS = 120_000
 const SETTLED_WITHIN_MS = 60_000
@@ -70,6 +74,35 @@ describeOnBackends("a scoring system with a limit", (backend) => {
       await expectAllSettledOnce(system, await uploadMany(ORDERS), SETTLED_WITHIN_MS)
       expect(await countEpisodes(changedAt)).toBe(1)
       expect(await readPace()).toMatchObject({ limitPerMinute: NAMED_PER_MINUTE / 2 })
+    },
+    TIMEOUT_MS,
+  )
+
+  it(
+    "has raised it: a probe at the end of a minute finds that out",
+    async () => {
+      await start(LIMIT)
+      await Promise.all(system.workers.map((worker) => worker.stop()))
+      // A minute of which the probe is left, with what was asked in it.
+      await system.database.client.scoringPace.updateMany({
+        data: {
+          limitPerMinute: NAMED_PER_MINUTE / 2,
+          isConfirmed: true,
+          windowBeganAt: new Date(Date.now() - PROBE_AFTER_MS),
+          windowsHeld: 1,
+          calls: ASKED_BEFORE,
+        },
+      })
+      await Promise.all([system.addWorker(), system.addWorker()])
+      await uploadMany(PROBED)
+      await eventually(
+        "it is raised",
+        async () => {
+          return ((await readPace()).limitPerMinute ?? 0) > NAMED_PER_MINUTE / 2
+        },
+        SETTLED_WITHIN_MS,
+      )
+      expect(await countEpisodes()).toBe(0)
     },
     TIMEOUT_MS,
   )

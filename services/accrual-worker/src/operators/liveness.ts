@@ -62,8 +62,9 @@ export class Progress {
   }
 
   async #isWorkDue(): Promise<boolean> {
-    // Under a limit the others may have taken all that is allowed.
-    if ((await queuePauseMs(this.#queue)) > 0 || this.#pacer.isHoldingBack()) return false
+    if ((await queuePauseMs(this.#queue)) > 0) return false
+    // Under a low limit the others may have taken all that is allowed.
+    if (this.#pacer.isHoldingBack(this.#timeoutMs)) return false
     const { due } = await measureBacklog(this.#queue, Date.now())
     return due > 0
   }

@@ -56,6 +56,17 @@ describe("allowanceOf", () => {
     expect(allowanceOf(down, NOW)).toEqual({ max: 1, durationMs: 1_000 })
   })
 
+  it("is the limit's in an outage where that is lower", () => {
+    const down = paceOf(10, { downSince: NOW - 1 })
+    expect(allowanceOf(down, NOW)).toEqual(allowanceOf(paceOf(10), NOW))
+  })
+
+  it("is not held by an end of an outage that is yet to come, by a clock set back", () => {
+    const back = paceOf(null, { recoveredAt: NOW + 3_600_000 })
+    expect(allowanceOf(back, NOW)).toBeUndefined()
+    expect(isRamping(back, NOW)).toBe(false)
+  })
+
   it("grows from 50 a second after an outage to no limit within three seconds", () => {
     const back = paceOf(null, { recoveredAt: NOW })
     const perSecond = (ms: number) => {

@@ -1,4 +1,4 @@
-import { type LearnedLimit, pacePerMinute } from "./learned-limit.ts"
+import { type LearnedLimit, pacePerMinute, USED_PART } from "./learned-limit.ts"
 
 /** What the workers share; times are epoch milliseconds by the database's clock. */
 export interface SharedPace {
@@ -35,18 +35,28 @@ const MINUTE_MS = 60_000
 
 /** What the fleet may begin at `now`, outside of a pause; undefined when nothing limits it. */
 export function allowanceOf(pace: SharedPace, now: number): Allowance | undefined {
-  if (pace.downSince !== null) return TRICKLE
+  if (pace.downSince !== null) return trickle(pace)
   const perMinute = pacePerMinute(pace.limit, now)
   if (perMinute !== null) return evenly(perMinute, pace.answerMs)
   const sinceMs = pace.recoveredAt === null ? Infinity : now - pace.recoveredAt
-  if (sinceMs >= RAMP_MS) return undefined
-  const perSecond = RAMP_FIRST_PER_SECOND * 2 ** Math.floor(Math.max(sinceMs, 0) / RAMP_STEP_MS)
+  // The database's clock may have been set back.
+  if (sinceMs < 0 || sinceMs >= RAMP_MS) return undefined
+  const perSecond = RAMP_FIRST_PER_SECOND * 2 ** Math.floor(sinceMs / RAMP_STEP_MS)
   return evenly(perSecond * 60, DURATION_MIN_MS)
 }
 
 /** Whether the allowance will change within the next moments. */
 export function isRamping(pace: SharedPace, now: number): boolean {
-  return pace.recoveredAt !== null && now - pace.recoveredAt < RAMP_MS + RAMP_STEP_MS
+  if (pace.recoveredAt === null) return false
+  const sinceMs = now - pace.recoveredAt
+  return sinceMs >= 0 && sinceMs < RAMP_MS + RAMP_STEP_MS
+}
+
+/** A limit may be lower than that. */
+function trickle({ limit, answerMs }: SharedPace): Allowance {
+  const perMinute = (limit.perMinute ?? Infinity) * USED_PART
+  const isLower = perMinute < (TRICKLE.max * MINUTE_MS) / TRICKLE.durationMs
+  return isLower ? evenly(perMinute, answerMs) : TRICKLE
 }
 
 function evenly(perMinute: number, answerMs: number): Allowance {

@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual } from "node:util"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { SharedPace } from "./allowance.ts"
 import { type PaceRow, readPace, writePace } from "./shared-pace.ts"
 
 /** Of a change of the row, each after somebody else was quicker. */
-const CHANGE_TRIES_MAX = 20
+const CHANGE_TRIES_MAX = 50
+/** Between them at most: workers that are refused at the same time do not stay in step. */
+const CHANGE_DELAY_MAX_MS = 20
 
 /** Makes the next pace of the present one; `now`: epoch milliseconds by the database's clock. */
 export type PaceChange = (pace: SharedPace, now: number) => SharedPace
@@ -14,6 +17,7 @@ export class FleetPace {
   readonly #database: Database
   #row: PaceRow | undefined
   #readAt = 0
+  #isCurrent = false
   /** On this process's monotonic clock; the machine's may be wrong. */
   #pauseEndsAt = 0
 
@@ -47,8 +51,14 @@ export class FleetPace {
     this.#row = { ...this.#row, pace: change(this.#row.pace, this.now()) }
   }
 
+  /** Whether the database could be asked when it last was. */
+  get isCurrent(): boolean {
+    return this.#isCurrent
+  }
+
   /** Changes the pace for everybody. Rejects when the database is away. */
   async change(change: PaceChange): Promise<void> {
+    this.#isCurrent = false
     for (let tries = 1; ; tries++) {
       const row = await readPace(this.#database)
       const changed = change(withPauseOver(row), row.now)
@@ -57,9 +67,11 @@ export class FleetPace {
         this.#row = { ...row, pace: changed }
         this.#readAt = performance.now()
         this.pauseFor(row.pauseMs)
+        this.#isCurrent = true
         return
       }
       if (tries >= CHANGE_TRIES_MAX) throw new Error("others keep changing the pace")
+      await sleep(Math.random() * CHANGE_DELAY_MAX_MS)
     }
   }
 }

@@ -207,6 +207,30 @@ describe("a refusal", () => {
   })
 })
 
+describe("a window that ends late, because the database was away", () => {
+  const limit = { ...afterRefusal(noLimit(0), refusal(1_000, 600), 0), windowsHeld: 1 }
+
+  it("is no longer probed in", () => {
+    expect(pacePerMinute(limit, 1_000 + 59_000)).toBe(900)
+    expect(pacePerMinute(limit, 1_000 + 64_000)).toBe(570)
+    expect(pacePerMinute(limit, 1_000 + 3_600_000)).toBe(570)
+  })
+
+  it("does not say that the limit was raised", () => {
+    const late = afterCalls(limit, 1_800, 181_000)
+    expect(late).toMatchObject({ perMinute: 600, isClimbing: false, calls: 0 })
+  })
+})
+
+it("a limit below one a second that is not named is found as well", () => {
+  const run = drain(
+    100,
+    windows(() => 30),
+  )
+  expect(run.limit.perMinute).toBeLessThanOrEqual(30)
+  expect(run.seconds / 200).toBeLessThan(1.4)
+})
+
 it("after an outage nothing is probed for a minute", () => {
   const held = { ...afterRefusal(noLimit(0), refusal(1_000, 600), 0), windowsHeld: 5 }
   expect(pacePerMinute(held, 60_500)).toBeGreaterThan(600)

@@ -31,15 +31,17 @@ export interface Refusal {
 }
 
 /** The part of a limit that is used: just under it. */
-const USED_PART = 0.95
+export const USED_PART = 0.95
 /** The scoring system counts by the minute. Its minutes begin when a pause ends. */
 const WINDOW_MS = 60_000
 /** When nothing is paced, what is older than this counts no more. */
 const WINDOW_KEPT_MS = 2 * WINDOW_MS
 /** A probe is the end of a window: then a refusal costs a pause of seconds. */
 const PROBE_LAST_MS = 20_000
-/** So that a whole window with a probe uses 1.07 of the limit. */
-const PROBE_PART = 1.3
+/** So that a whole window with a probe uses 1.13 of the limit, and what the queue loses is no matter. */
+const PROBE_PART = 1.5
+/** Of a window that ends later, as while the database was away, nothing is known. */
+const LATE_MS = 3_000
 /** After each probe that has failed the next one waits twice as long: 1, 2, 4 … 32 minutes. */
 const FAILED_PROBES_COUNTED_MAX = 5
 /** While nothing is refused, twice as much is asked after this. */
@@ -125,7 +127,8 @@ export function afterRefusal(limit: LearnedLimit, refusal: Refusal, now: number)
 
 function isProbing({ windowsHeld, failedProbes, windowBeganAt }: LearnedLimit, now: number) {
   const isDue = windowsHeld >= 2 ** Math.min(failedProbes, FAILED_PROBES_COUNTED_MAX)
-  return isDue && now - windowBeganAt >= WINDOW_MS - PROBE_LAST_MS
+  const elapsedMs = now - windowBeganAt
+  return isDue && elapsedMs >= WINDOW_MS - PROBE_LAST_MS && elapsedMs < WINDOW_MS + LATE_MS
 }
 
 /** A worker tells of its requests only every second: of some when the pause has begun. */
@@ -133,7 +136,7 @@ function withLateCalls(limit: LearnedLimit, calls: number): LearnedLimit {
   const { guessedOverMs } = limit
   if (guessedOverMs === null || calls === 0) return limit
   const guessedCalls = limit.guessedCalls + calls
-  return { ...limit, guessedCalls, perMinute: rateOf(guessedCalls, guessedOverMs) }
+  return { ...limit, guessedCalls, perMinute: firstGuess(guessedCalls, guessedOverMs) }
 }
 
 /** Unpaced, the latest half to whole minute is kept in mind, for a guess. */
@@ -149,6 +152,7 @@ function withSlidWindow(limit: LearnedLimit, elapsedMs: number, calls: number, n
 
 function withNextWindow(limit: LearnedLimit, perMinute: number, now: number): LearnedLimit {
   const next = { ...limit, windowBeganAt: now, calls: 0 }
+  if (now - limit.windowBeganAt >= WINDOW_MS + LATE_MS) return next
   if (!isProbing(limit, limit.windowBeganAt + WINDOW_MS)) {
     return { ...next, windowsHeld: limit.windowsHeld + 1 }
   }
@@ -197,13 +201,12 @@ function guess(limit: LearnedLimit, wasProbe: boolean, pauseMs: number, now: num
     return confirmed(limit.perMinute)
   }
   const overMs = Math.max(now - limit.windowBeganAt, 0) + pauseMs
-  const guessed = rateOf(limit.calls, overMs)
   if (limit.perMinute !== null) {
-    const less = Math.max(limit.perMinute * BACK_DOWN, GUESS_PER_MINUTE_MIN)
-    return confirmed(limit.isClimbing ? guessed : Math.min(guessed, less))
+    const counted = Math.max((limit.calls * WINDOW_MS) / overMs, 1)
+    return confirmed(limit.isClimbing ? counted : Math.min(counted, limit.perMinute * BACK_DOWN))
   }
   return {
-    perMinute: guessed,
+    perMinute: firstGuess(limit.calls, overMs),
     isConfirmed: false,
     isClimbing: true,
     guessedCalls: limit.calls,
@@ -211,6 +214,6 @@ function guess(limit: LearnedLimit, wasProbe: boolean, pauseMs: number, now: num
   }
 }
 
-function rateOf(calls: number, overMs: number): number {
+function firstGuess(calls: number, overMs: number): number {
   return Math.max(GUESS_PER_MINUTE_MIN, (calls * WINDOW_MS) / overMs)
 }

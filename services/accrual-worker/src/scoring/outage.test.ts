@@ -59,10 +59,21 @@ describe("no outage is", () => {
   it("one that is over: what began in it and fails later tells of that one", () => {
     const outage = detector()
     const ends = Array.from({ length: 100 }, () => outage.begin(0))
-    outage.reset(5_000)
+    outage.endElsewhere(5_000)
+    call(outage, 6_000, true)
     for (const end of ends) end(false, 10_000)
     expect(outage.isDown(20_000)).toBe(false)
     call(outage, 20_000, false, 20)
     expect(outage.isDown(20_000)).toBe(true)
+  })
+
+  it("a scoring system that answers others, and not this worker", () => {
+    const outage = detector()
+    call(outage, 1, false, 20)
+    expect(outage.isDown(1)).toBe(true)
+    outage.endElsewhere(1_000)
+    call(outage, 2_000, false, 1_000)
+    for (let i = 0; i < 100; i++) outage.begin(2_000)
+    expect(outage.isDown(60_000)).toBe(false)
   })
 })

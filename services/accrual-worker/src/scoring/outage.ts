@@ -15,6 +15,8 @@ export class OutageDetector {
   readonly #begun = new Set<{ at: number }>()
   #failures = 0
   #failingSince = 0
+  /** Whether the scoring system could be reached from here since it was last down. */
+  #isReachable = true
   /** When an answer last came, or the outage was over by another worker's word. */
   #aliveAt = 0
 
@@ -29,14 +31,26 @@ export class OutageDetector {
     this.#begun.add(call)
     return (isAnswered, endedAt) => {
       this.#begun.delete(call)
-      if (isAnswered) this.reset(endedAt)
+      if (isAnswered) {
+        this.#reset(endedAt)
+        this.#isReachable = true
+      }
       // One that began in an outage that is over tells of that one.
       else if (call.at >= this.#aliveAt) this.#fail(endedAt)
     }
   }
 
-  /** Something was answered, here or to another worker. */
-  reset(now: number): void {
+  /**
+   * Another worker was answered. From here on this one tells of an outage only when it has been
+   * answered itself: otherwise it is its own way to the scoring system that is broken, and it would
+   * slow all the others down again and again.
+   */
+  endElsewhere(now: number): void {
+    this.#reset(now)
+    this.#isReachable = false
+  }
+
+  #reset(now: number): void {
     this.#failures = 0
     this.#aliveAt = now
   }
@@ -47,6 +61,7 @@ export class OutageDetector {
   }
 
   isDown(now: number): boolean {
+    if (!this.#isReachable) return false
     if (this.#failures >= FAILURES_MAX) return true
     if (this.#failures >= FAILURES_MIN && now - this.#failingSince >= FAILING_MS) return true
     return this.#isSilent(now)

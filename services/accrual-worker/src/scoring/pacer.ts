@@ -33,6 +33,8 @@ const LOOK_UP_INTERVAL_MS = 1_000
 const GUARD_INTERVAL_MS = 100
 /** How often, under a limit, the jobs that wait are counted. */
 const COUNT_INTERVAL_MS = 5_000
+/** With so many polls by the whole fleet no worker of it goes without one. */
+const FLEET_SHARE_MIN = 1_000
 /** Of difference between two pauses that does not count. */
 const TOLERANCE_MS = 50
 /** How much one second's answers count for how long an answer usually takes. */
@@ -75,10 +77,12 @@ export class ScoringPacer {
     return this.#fleet.pauseMs()
   }
 
-  /** Whether a worker that begins nothing is held back. */
-  isHoldingBack(): boolean {
+  /** Whether a worker may have nothing to begin for so long although orders are due. */
+  isHoldingBack(forMs: number): boolean {
     const { pace } = this.#fleet
-    return pace !== undefined && allowanceOf(pace, this.#fleet.now()) !== undefined
+    if (pace === undefined || pace.downSince !== null) return true
+    const perMinute = pacePerMinute(pace.limit, this.#fleet.now())
+    return perMinute !== null && (perMinute * forMs) / 60_000 < FLEET_SHARE_MIN
   }
 
   /** How long an order is to wait that would wait for `delayMs`, so that each gets its turn. */
@@ -192,20 +196,22 @@ export class ScoringPacer {
   async #tellOfRefusal(refusal: Refusal): Promise<void> {
     // At once, because it holds all workers; and again when the row is written, because a worker
     // that had not seen the row may have taken the queue's pause away.
-    const quick = this.#guardQueue()
     const calls = this.#calls
     this.#calls = 0
     this.#answerMs = 0
+    const learn: PaceChange = (pace, now) => ({
+      ...pace,
+      limit: afterRefusal(afterCalls(pace.limit, calls, now), refusal, now),
+    })
+    this.#fleet.assume(learn)
+    const quick = this.#guardQueue()
     try {
       await extendPause(this.#database, refusal.pauseMs)
-      await this.#change((pace, now) => ({
-        ...pace,
-        limit: afterRefusal(afterCalls(pace.limit, calls, now), refusal, now),
-      }))
+      await this.#change(learn)
       const { perMinute } = this.#fleet.pace?.limit ?? {}
       this.#logger.info({ perMinute }, "the scoring system's limit is taken to be this")
     } catch (error) {
-      this.#logger.error({ err: error }, "the pause could not be written; the queue still gets it")
+      this.#logger.error({ err: error }, "the refusal could not be written; the queue is paused")
     }
     await quick
     await this.#guardQueue()
@@ -248,12 +254,14 @@ export class ScoringPacer {
     const wasDown = this.#isDown()
     await this.#fleet.change(change)
     // Another worker has got an answer.
-    if (wasDown && !this.#isDown()) this.#outage.reset(performance.now())
+    if (wasDown && !this.#isDown()) this.#outage.endElsewhere(performance.now())
   }
 
   async #guardQueue(): Promise<void> {
-    const { pace } = this.#fleet
+    const { pace, isCurrent } = this.#fleet
     if (pace === undefined) return
+    // Who does not know what the others have learned may hold the fleet, but not let it go.
+    if (!isCurrent && this.remainingMs() === 0 && !this.#isDown()) return
     try {
       const limit = allowanceOf(pace, this.#fleet.now())
       await holdQueue(this.#queue, { pauseMs: this.remainingMs(), limit })

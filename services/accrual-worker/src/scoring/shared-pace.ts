@@ -32,6 +32,22 @@ interface Columns {
 }
 
 export async function readPace(database: Database): Promise<PaceRow> {
+  let row = await readRow(database)
+  if (row === undefined) {
+    await database.$executeRaw`INSERT INTO scoring_pace DEFAULT VALUES ON CONFLICT DO NOTHING`
+    row = await readRow(database)
+  }
+  if (row === undefined) throw new Error("the pace has no row")
+  const { version, pauseMs, now, answerMs, downSince, recoveredAt, ...limit } = row
+  return {
+    pace: { limit, answerMs, downSince, recoveredAt },
+    version,
+    pauseMs: Math.max(0, pauseMs ?? 0),
+    now,
+  }
+}
+
+async function readRow(database: Database): Promise<Columns | undefined> {
   const [row] = await database.$queryRaw<Columns[]>`
     SELECT limit_per_minute AS "perMinute", is_confirmed AS "isConfirmed",
            is_climbing AS "isClimbing",
@@ -46,14 +62,7 @@ export async function readPace(database: Database): Promise<PaceRow> {
               FROM scoring_pause) AS "pauseMs",
            (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
       FROM scoring_pace`
-  if (row === undefined) throw new Error("the pace has no row")
-  const { version, pauseMs, now, answerMs, downSince, recoveredAt, ...limit } = row
-  return {
-    pace: { limit, answerMs, downSince, recoveredAt },
-    version,
-    pauseMs: Math.max(0, pauseMs ?? 0),
-    now,
-  }
+  return row
 }
 
 /** Resolves with false when somebody else has written since `version` was read. */
