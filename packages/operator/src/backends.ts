@@ -13,7 +13,7 @@ import {
 } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { Type } from "typebox"
-import { inTime } from "@gofermart/shared/operators/in-time.ts"
+import { inTime } from "@gofermart/shared/runtime/in-time.ts"
 
 /** Exit codes beside 0. */
 export const EXIT_NOT_RIGHT = 1

@@ -12,7 +12,6 @@ import {
 } from "@gofermart/shared/runtime/env.ts"
 import { readScoring, scoringSettings } from "@gofermart/scoring-client/settings.ts"
 import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
-
 import { operatorsSettings, readOperators } from "@gofermart/shared/operators/settings.ts"
 
 export const Schema = Type.Object({

@@ -4,7 +4,7 @@ import { queuePauseMs } from "../queue/backend.ts"
 import { dueAt } from "../queue/backlog.ts"
 import { type AccrualQueue, findPoll, type PollJob, readPollPayload } from "../queue/poll-job.ts"
 import { describeContradiction } from "./describe-contradiction.ts"
-import { inTime } from "./in-time.ts"
+import { inTime } from "../runtime/in-time.ts"
 
 /** Whoever asks wants the rows soon, also when nothing can be said of the job. */
 const JOB_TIMEOUT_MS = 3_000

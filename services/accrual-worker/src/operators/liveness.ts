@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { inTime } from "@gofermart/shared/runtime/in-time.ts"
 import type { FastifyInstance } from "fastify"
 import { Gauge } from "prom-client"
 import type { ScoringPacer } from "../scoring/pacer.ts"
@@ -79,8 +79,8 @@ const DEADLINE_MS = 2_000
  */
 export function healthRoute(app: FastifyInstance, progress: Progress): void {
   app.get("/healthz", { config: { isOpen: true } }, async (_request, reply) => {
-    const late = sleep(DEADLINE_MS, undefined, { ref: false })
-    const stuck = await Promise.race([progress.isStuck().catch(() => undefined), late])
+    const asked = inTime(progress.isStuck(), DEADLINE_MS, "no answer")
+    const stuck = await asked.catch(() => undefined)
     const status = stuck === undefined ? "queue unavailable" : stuck ? "stuck" : "alive"
     return reply.code(stuck === true ? 503 : 200).send({ status })
   })

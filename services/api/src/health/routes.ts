@@ -1,6 +1,7 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
+import { inTime } from "@gofermart/shared/runtime/in-time.ts"
 import type { FastifyInstance } from "fastify"
 import { Type } from "typebox"
 
@@ -48,11 +49,8 @@ export function healthRoutes(
 }
 
 function answersInTime(asked: Promise<unknown>): Promise<boolean> {
-  const deadline = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => deadline.resolve(false), DEADLINE_MS)
-  const answered = asked.then(
+  return inTime(asked, DEADLINE_MS, "no answer").then(
     () => true,
     () => false,
   )
-  return Promise.race([answered, deadline.promise]).finally(() => clearTimeout(timer))
 }
