@@ -222,6 +222,23 @@ describe("a window that ends late, because the database was away", () => {
   })
 })
 
+describe("a fleet that asks less than it may", () => {
+  const known = afterRefusal(noLimit(0), refusal(1_000, 600), 0)
+
+  it("does not learn from a probe", () => {
+    const probed = afterCalls({ ...known, windowsHeld: 1 }, 600, 61_000)
+    expect(probed).toMatchObject({ perMinute: 600, isClimbing: false })
+    const more = afterCalls({ ...known, windowsHeld: 1 }, 601, 61_000)
+    expect(more).toMatchObject({ perMinute: 601, isClimbing: true })
+  })
+
+  it("does not climb", () => {
+    const climbing = { ...known, isClimbing: true }
+    expect(afterCalls(climbing, 10, 6_000)).toMatchObject({ perMinute: 600, climbs: 0 })
+    expect(afterCalls(climbing, 50, 6_000)).toMatchObject({ perMinute: 1_200, climbs: 1 })
+  })
+})
+
 it("a limit below one a second that is not named is found as well", () => {
   const run = drain(
     100,
