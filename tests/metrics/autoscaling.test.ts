@@ -5,12 +5,7 @@ import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
-import {
-  order,
-  type ScriptedScoring,
-  startScriptedScoring,
-  status,
-} from "../harness/scripted-scoring.ts"
+import { order, type ScriptedScoring, startScriptedScoring } from "../harness/scripted-scoring.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import { scrape } from "./exposition.ts"
 
@@ -74,7 +69,7 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
 
   it("leaves out what is put off, until its time has come and nobody is there", async () => {
     const worker = await system.addWorker()
-    const numbers = await upload(status(503), status(503), order("INVALID"))
+    const numbers = await upload(order("REGISTERED"), order("REGISTERED"), order("INVALID"))
     await eventually("each was asked about", async () =>
       numbers.every((number) => scoring.polls(number).length >= 1),
     )

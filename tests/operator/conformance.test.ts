@@ -4,7 +4,7 @@ import { describeConsequence } from "@gofermart/scoring-conformance/consequence.
 import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import { afterEach, describe, expect, it } from "vitest"
 import { decide } from "../../services/accrual-worker/src/settlement/decide.ts"
-import { runProgram } from "./run.ts"
+import { runProgram, runSplit } from "./run.ts"
 
 const ORDER = withCheckDigit("237722562")
 /** Nothing listens there. */
@@ -71,7 +71,7 @@ describe("gofermart conformance", () => {
   it("--json is the report, and nothing else on the standard output", async () => {
     const url = await startSimulator()
     const args = ["conformance", url, "--order", ORDER, "--json"]
-    const { code, printed } = await runProgram({}, args)
+    const { code, printed } = await runSplit({}, args)
     const report = JSON.parse(printed) as { parts: { part: string }[] }
     expect(report).toMatchObject({ url, honoured: expect.any(Number), violated: 1 })
     expect(report.parts).toContainEqual({

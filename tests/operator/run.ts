@@ -7,9 +7,7 @@ const TIMEOUT_MS = 60_000
 
 export interface Ended {
   code: number
-  /** What it wrote to its standard output. */
-  printed: string
-  /** That, and then what it wrote to its standard error. */
+  /** What it wrote to its standard output, and then what to its standard error. */
   said: string
 }
 
@@ -28,14 +26,34 @@ export function startProgram(
   env: Record<string, string>,
   args: string[],
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const { promise: ended, resolve } = Promise.withResolvers<Ended>()
+  const { child, ended } = start(env, args)
+  return {
+    child,
+    ended: ended.then(({ code, printed, complained }) => ({ code, said: printed + complained })),
+  }
+}
+
+/** The same, with what it printed apart from what it wrote to its standard error. */
+export function runSplit(env: Record<string, string>, args: string[]): Promise<Split> {
+  return start(env, args).ended
+}
+
+interface Split {
+  code: number
+  printed: string
+  complained: string
+}
+
+function start(env: Record<string, string>, args: string[]) {
+  const { promise: ended, resolve } = Promise.withResolvers<Split>()
   const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
-  const child = execFile(process.execPath, [PROGRAM, ...args], options, (error, stdout, stderr) => {
-    resolve({
-      code: error === null ? 0 : Number(error.code ?? -1),
-      printed: stdout,
-      said: stdout + stderr,
-    })
-  })
+  const child = execFile(
+    process.execPath,
+    [PROGRAM, ...args],
+    options,
+    (error, printed, complained) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), printed, complained })
+    },
+  )
   return { child, ended }
 }
