@@ -4,7 +4,7 @@ import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { order, type Reply, startScriptedScoring, status } from "../harness/scripted-scoring.ts"
+import { order, type Reply, startScriptedScoring } from "../harness/scripted-scoring.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 /** How much later than the 429 a call may still begin: it was on its way. */
@@ -73,7 +73,7 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
         const value = header()
         refusedAt = performance.now()
         pauseMs = usualMs ?? Date.parse(value ?? "") - Date.now()
-        return status(429, value === undefined ? {} : { "retry-after": value })
+        return refused(value === undefined ? {} : { "retry-after": value })
       })
       await eventually("the first worker was refused", async () => refusedAt !== Infinity)
       const leftMs = await fleetPauseMs(system)
@@ -103,7 +103,7 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
       const tell = () => {
         if (performance.now() < refusedAt + TOLERANCE_MS) return void setTimeout(tell, 10)
         toldAt = performance.now()
-        status(429, { "retry-after": "1" })(number, response)
+        refused({ "retry-after": "1" })(number, response)
       }
       tell()
     }
@@ -115,7 +115,7 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
       }
       if (worker === "first" && heldAt !== Infinity && refusedAt === Infinity) {
         refusedAt = at
-        return status(429, { "retry-after": `${LONG_MS / 1_000}` })
+        return refused({ "retry-after": `${LONG_MS / 1_000}` })
       }
       return undefined
     })
@@ -133,6 +133,12 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
     expect(calls.filter(({ at }) => at >= refusedAt + LONG_MS).length).toBeGreaterThan(0)
   })
 })
+
+/** It names a limit that does not hold the orders up: this is about the pause. */
+function refused(headers: Record<string, string>): Reply {
+  return (_number, response) =>
+    response.writeHead(429, headers).end("No more than 6000 requests per minute allowed")
+}
 
 const FAR_AWAY = "Fri, 31 Dec 9999 23:59:59 GMT"
 
