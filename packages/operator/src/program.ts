@@ -134,7 +134,7 @@ function addConformance(
     .option(
       "--limit-within <n>",
       "SPENDS THE FLEET'S QUOTA: ask up to n questions until one is refused, and wait that out",
-      limitWithin,
+      countTo(LIMIT_WITHIN_MAX),
     )
     .option("--json", "print the report as JSON")
     .action((url: URL, flags: ConformanceFlags & { order?: OrderNumber[] }) =>
@@ -187,12 +187,4 @@ function scoringUrl(text: string): URL {
     throw new InvalidArgumentError("It must be a URL without a login, a query and a fragment.")
   }
   return url
-}
-
-function limitWithin(text: string): number {
-  const questions = /^[0-9]+$/.test(text) ? Number(text) : 0
-  if (questions < 1 || questions > LIMIT_WITHIN_MAX) {
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${LIMIT_WITHIN_MAX}.`)
-  }
-  return questions
 }

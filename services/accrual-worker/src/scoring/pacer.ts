@@ -186,16 +186,13 @@ export class ScoringPacer {
     const limit = this.#fleet.pace?.limit
     if (limit === undefined || limit.perMinute === null) return
     try {
-      const counts = await this.#queue.getJobCounts("waiting", "prioritized", "delayed")
-      this.#waiting = Object.values(counts).reduce((sum, count) => sum + count, 0)
+      this.#waiting = await this.#queue.getJobCountByTypes("waiting", "prioritized", "delayed")
     } catch (error) {
       this.#logger.debug({ err: error }, "the waiting jobs could not be counted")
     }
   }
 
   async #tellOfRefusal(refusal: Refusal): Promise<void> {
-    // At once, because it holds all workers; and again when the row is written, because a worker
-    // that had not seen the row may have taken the queue's pause away.
     const calls = this.#calls
     this.#calls = 0
     this.#answerMs = 0
@@ -204,6 +201,8 @@ export class ScoringPacer {
       limit: afterRefusal(afterCalls(pace.limit, calls, now), refusal, now),
     })
     this.#fleet.assume(learn)
+    // At once, because it holds all workers; and again when the row is written, because a worker
+    // that had not seen the row may have taken the queue's pause away.
     const quick = this.#guardQueue()
     try {
       await extendPause(this.#database, refusal.pauseMs)
