@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util"
 import { SingleBar } from "cli-progress"
-import { CutShortError, type Extent, Lab } from "./lab/lab.ts"
+import { CutShortError, type Extent, Fixture } from "./fixtures/fixture.ts"
 import { isReached, ratioText, sideText, targetText } from "./report/format.ts"
 import { circumstances, readResults, type ScenarioResult, writeResults } from "./report/results.ts"
 import { scenarios } from "./scenarios/index.ts"
@@ -22,7 +22,8 @@ Scenarios:
 ${scenarios.map(({ name, about, isLong }) => `  ${name.padEnd(16)}${about}${isLong ? " (long)" : ""}`).join("\n")}
 
 It starts everything that it needs on this machine and ends it. Results and a plot of them go to
-benchmarks/results. Ctrl-C ends it early; what is not measured by then is said to be cut short.
+benchmarks/results, which git ignores. Ctrl-C ends it early; what is not measured by then is said to be
+cut short.
 `
 
 const HEADINGS = ["row", "of", "ratio to", "median [quartiles]", "to reach", ""]
@@ -80,15 +81,15 @@ async function bench({ chosen, extent, name, keepsEarlier }: Options): Promise<n
   })
   bar.start(chosen.length, 0, { scenario: "", now: "starting PostgreSQL" })
   let number = 0
-  const lab = await Lab.open(extent, (done, of, now) =>
+  const fixture = await Fixture.open(extent, (done, of, now) =>
     bar.update(number + done / of, { scenario: chosen[number]?.name, now }),
   )
-  const cut = () => lab.cutShort()
+  const cut = () => fixture.cutShort()
   process.once("SIGINT", cut).once("SIGTERM", cut)
   try {
     for (const scenario of chosen) {
       if (!measured(scenario)) {
-        const result = await measure(scenario, lab)
+        const result = await measure(scenario, fixture)
         results = [...results.filter((it) => it.scenario !== scenario.name), result]
         await writeResults(name, results)
       }
@@ -96,23 +97,23 @@ async function bench({ chosen, extent, name, keepsEarlier }: Options): Promise<n
     }
   } finally {
     bar.stop()
-    await lab.close()
+    await fixture.close()
   }
   const shown = results.filter(({ scenario }) => chosen.some((it) => it.name === scenario))
   return summarise(shown)
 }
 
-async function measure(scenario: Scenario, lab: Lab): Promise<ScenarioResult> {
-  const about = { scenario: scenario.name, ...lab.extent, ...circumstances() }
+async function measure(scenario: Scenario, fixture: Fixture): Promise<ScenarioResult> {
+  const about = { scenario: scenario.name, ...fixture.extent, ...circumstances() }
   try {
-    const { rows, runs } = await scenario.measure(lab)
+    const { rows, runs } = await scenario.measure(fixture)
     return { ...about, rows, sides: [...runs].map(([side, done]) => ({ side, runs: done })) }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     const withoutFigures = error instanceof CutShortError ? "cut short" : `failed: ${reason}`
     return { ...about, withoutFigures, rows: [], sides: [] }
   } finally {
-    await lab.endScope()
+    await fixture.endScope()
   }
 }
 

@@ -1,15 +1,40 @@
+import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import { defineConfig } from "vitest/config"
+
+// For the processes that run the tests, and what they start.
+Object.assign(process.env, compileCacheEnv())
+
+/** Most of these share an API, and each takes longer to import its modules than to run. */
+const SHARED = ["api", "client", "docs", "fuzz", "refusals"].map(
+  (folder) => `${folder}/**/*.test.ts`,
+)
 
 export default defineConfig({
   test: {
     globalSetup: "./harness/servers.ts",
-    setupFiles: "./harness/check-answers.ts",
-    include: ["**/*.test.ts"],
-    // They take longer: pnpm test:faults.
-    exclude: ["**/node_modules/**", "faults/**", "operations/**"],
-    // Each file starts processes of its own, and waits for them most of the time.
+    setupFiles: "./harness/each-file.ts",
+    provide: { load: "busy" },
+    reporters: ["default", "./harness/suites-reporter.ts"],
+    // A file starts processes of its own, or joins one, and waits for them most of the time.
     maxWorkers: 3,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // For a busy machine.
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "isolated",
+          include: ["**/*.test.ts"],
+          // They take longer: pnpm test:faults. And they start nothing: pnpm test:unit.
+          exclude: ["**/node_modules/**", "containers/**", "faults/**", "static/**", ...SHARED],
+        },
+      },
+      {
+        extends: true,
+        // The files of a worker have their modules in common, what these hold included.
+        test: { name: "shared", include: SHARED, isolate: false },
+      },
+    ],
   },
 })

@@ -1,6 +1,6 @@
-import type { Lab } from "../lab/lab.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
-import { intakeSide } from "./intake-side.ts"
+import { recordingSide } from "./recording-side.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 64
@@ -13,9 +13,9 @@ export const durability: Scenario = {
   name: "durability",
   about: `uploads with commits that are waited for and that are not, ${CONNECTIONS} connections`,
   isLong: false,
-  async measure(lab) {
-    const sides = [await intakeSide(lab, CONNECTIONS, DURABLE), await notDurable(lab)]
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+  async measure(fixture) {
+    const sides = [await recordingSide(fixture, CONNECTIONS, DURABLE), await notDurable(fixture)]
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     const row = {
       row: "durability",
       what: "uploads",
@@ -27,9 +27,9 @@ export const durability: Scenario = {
   },
 }
 
-async function notDurable(lab: Lab): Promise<Side> {
-  const database = await lab.database()
+async function notDurable(fixture: Fixture): Promise<Side> {
+  const database = await fixture.database()
   const name = new URL(database.url).pathname.slice(1)
   await database.pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`)
-  return intakeSide(lab, CONNECTIONS, NOT_DURABLE, {}, database)
+  return recordingSide(fixture, CONNECTIONS, NOT_DURABLE, {}, database)
 }

@@ -1,8 +1,8 @@
-import { untilAllFinal } from "../lab/backlog.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import type { Lab, Part, QueueServer } from "../lab/lab.ts"
+import { untilAllFinal } from "../fixtures/backlog.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import type { Fixture, Part, QueueServer } from "../fixtures/fixture.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
-import { uploadsOf } from "../lab/requests.ts"
+import { uploadsOf } from "../fixtures/requests.ts"
 import type { Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 64
@@ -18,13 +18,13 @@ export const endToEnd: Scenario = {
   name: "end-to-end",
   about: `uploads until all are settled, one API and one worker, ${CONNECTIONS} connections`,
   isLong: false,
-  async measure(lab) {
-    const scoring = await lab.startScoring()
+  async measure(fixture) {
+    const scoring = await fixture.startScoring()
     const sides = [
-      await systemSide(lab, scoring, REDIS, await lab.redis()),
-      await systemSide(lab, scoring, POSTGRESQL),
+      await systemSide(fixture, scoring, REDIS, await fixture.redis()),
+      await systemSide(fixture, scoring, POSTGRESQL),
     ]
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     const row = {
       row: "8",
       what: `orders uploaded and settled, ${REDIS}`,
@@ -38,31 +38,31 @@ export const endToEnd: Scenario = {
 
 /** The queue is in the database unless there is another place for it. */
 async function systemSide(
-  lab: Lab,
+  fixture: Fixture,
   scoring: Part,
   name: string,
   queue?: QueueServer,
 ): Promise<Side> {
-  const database = await lab.database()
+  const database = await fixture.database()
   const customers = await makeCustomers(database, CUSTOMERS)
   const settings = { databaseUrl: database.url, queueUrl: queue?.url ?? database.url }
-  const api = await lab.startApi(settings)
-  const worker = await lab.startWorker({ ...settings, scoringUrl: scoring.url })
-  const load = lab.load(api, CONNECTIONS)
+  const api = await fixture.startApi(settings)
+  const worker = await fixture.startWorker({ ...settings, scoringUrl: scoring.url })
+  const load = fixture.load(api, CONNECTIONS)
   const next = uploadsOf(customers)
   return {
     name,
     clocks: {
       api: api.clock,
       worker: worker.clock,
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       ...(queue === undefined ? {} : { Redis: queue.clock }),
       scoring: scoring.clock,
-      load: lab.loadClock,
+      load: fixture.loadClock,
     },
     run: async () => {
       const begun = performance.now()
-      const orders = Math.round(ORDERS_PER_S * lab.extent.seconds)
+      const orders = Math.round(ORDERS_PER_S * fixture.extent.seconds)
       const { operations } = await load.runCount(orders, next, 202)
       await untilAllFinal(database)
       return { operations, seconds: (performance.now() - begun) / 1_000 }

@@ -1,6 +1,6 @@
 import { durability } from "./durability.ts"
 import { endToEnd } from "./end-to-end.ts"
-import { intake } from "./intake.ts"
+import { recording } from "./recording.ts"
 import { largeTables } from "./large-tables.ts"
 import { loginFlood } from "./login-flood.ts"
 import { memory } from "./memory.ts"
@@ -16,7 +16,7 @@ import { workers } from "./workers.ts"
 
 /** All there are, the ordinary ones first. */
 export const scenarios: Scenario[] = [
-  intake,
+  recording,
   durability,
   settlement,
   reads,

@@ -1,10 +1,10 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { loadSettled, loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
-import { type Customer, makeCustomers } from "../lab/customers.ts"
-import type { BenchDatabase, Lab, Part, QueueServer } from "../lab/lab.ts"
-import { readsOf, uploadsOf } from "../lab/requests.ts"
-import { deleteWaiting, makeOverdue, requeueAll } from "../lab/overdue.ts"
+import { loadSettled, loadWaiting, tidyUp } from "../fixtures/bulk-orders.ts"
+import { type Customer, makeCustomers } from "../fixtures/customers.ts"
+import type { BenchDatabase, Fixture, Part, QueueServer } from "../fixtures/fixture.ts"
+import { readsOf, uploadsOf } from "../fixtures/requests.ts"
+import { deleteWaiting, makeOverdue, requeueAll } from "../fixtures/overdue.ts"
 import type { HttpLoad } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
 import type { Outcome, Scenario } from "./scenario.ts"
@@ -25,13 +25,16 @@ export const largeTables: Scenario = {
   name: "large-tables",
   about: "the same operations on large tables and on small ones, queue on Redis",
   isLong: true,
-  async measure(lab) {
-    const stages = [await makeStage(lab, LARGE), await makeStage(lab, SMALL)]
+  async measure(fixture) {
+    const stages = [await makeStage(fixture, LARGE), await makeStage(fixture, SMALL)]
     const outcome: Outcome = { rows: [], runs: new Map() }
     for (const [operation, measured] of Object.entries(OPERATIONS)) {
-      const sides = stages.map((stage) => ({ name: nameOf(stage.size), ...measured(lab, stage) }))
-      const runs = await alternate(sides, lab.extent.rounds, (done, of, now) =>
-        lab.report(done, of, `${operation}, ${now}`),
+      const sides = stages.map((stage) => ({
+        name: nameOf(stage.size),
+        ...measured(fixture, stage),
+      }))
+      const runs = await alternate(sides, fixture.extent.rounds, (done, of, now) =>
+        fixture.report(done, of, `${operation}, ${now}`),
       )
       outcome.rows.push({
         row: `11, ${operation}`,
@@ -62,56 +65,56 @@ interface Stage {
   asking: Customer[]
 }
 
-async function makeStage(lab: Lab, size: number): Promise<Stage> {
-  const tables = await lab.database()
+async function makeStage(fixture: Fixture, size: number): Promise<Stage> {
+  const tables = await fixture.database()
   const asking = await makeCustomers(tables, CUSTOMERS_ASKING)
-  await loadSettled(lab, tables, size / ORDERS_EACH, ORDERS_EACH)
-  await loadWaiting(lab, tables, await makeCustomers(tables, CUSTOMERS_WAITING), WAITING)
+  await loadSettled(fixture, tables, size / ORDERS_EACH, ORDERS_EACH)
+  await loadWaiting(fixture, tables, await makeCustomers(tables, CUSTOMERS_WAITING), WAITING)
   await tidyUp(tables)
-  const redis = await lab.redis()
-  const queue = await lab.queue(redis)
-  const api = await lab.startApi({ databaseUrl: tables.url, queueUrl: redis.url })
-  const load = lab.load(api, CONNECTIONS)
-  return { size, tables, database: lab.ledger(tables), redis, queue, api, load, asking }
+  const redis = await fixture.redis()
+  const queue = await fixture.queue(redis)
+  const api = await fixture.startApi({ databaseUrl: tables.url, queueUrl: redis.url })
+  const load = fixture.load(api, CONNECTIONS)
+  return { size, tables, database: fixture.ledger(tables), redis, queue, api, load, asking }
 }
 
-type Measured = (lab: Lab, stage: Stage) => Omit<Side, "name">
+type Measured = (fixture: Fixture, stage: Stage) => Omit<Side, "name">
 
 /** In this order: the uploads take the place of the orders that waited. */
 const OPERATIONS: Record<string, Measured> = {
   list: reading("/api/user/orders"),
   balance: reading("/api/user/balance"),
-  requeue: (lab, { tables, database, redis, queue }) => ({
-    clocks: { bench: lab.loadClock, PostgreSQL: lab.postgresClock, Redis: redis.clock },
+  requeue: (fixture, { tables, database, redis, queue }) => ({
+    clocks: { bench: fixture.loadClock, PostgreSQL: fixture.postgresClock, Redis: redis.clock },
     prepare: async () => {
       await redis.empty()
       await makeOverdue(tables)
     },
-    run: () => requeueAll(lab, { database, queue }, WAITING),
+    run: () => requeueAll(fixture, { database, queue }, WAITING),
   }),
-  intake: (lab, stage) => {
+  recording: (fixture, stage) => {
     const next = uploadsOf(stage.asking)
     return {
-      clocks: { ...apiClocks(lab, stage), Redis: stage.redis.clock },
+      clocks: { ...apiClocks(fixture, stage), Redis: stage.redis.clock },
       prepare: async () => {
         await stage.redis.empty()
         await deleteWaiting(stage.tables)
       },
-      run: () => stage.load.run(lab.extent.seconds, next, 202),
+      run: () => stage.load.run(fixture.extent.seconds, next, 202),
     }
   },
 }
 
 function reading(path: string): Measured {
-  return (lab, stage) => {
+  return (fixture, stage) => {
     const next = readsOf(stage.asking, path)
     return {
-      clocks: apiClocks(lab, stage),
-      run: () => stage.load.run(lab.extent.seconds, next, 200),
+      clocks: apiClocks(fixture, stage),
+      run: () => stage.load.run(fixture.extent.seconds, next, 200),
     }
   }
 }
 
-function apiClocks(lab: Lab, { api }: Stage): Side["clocks"] {
-  return { api: api.clock, PostgreSQL: lab.postgresClock, load: lab.loadClock }
+function apiClocks(fixture: Fixture, { api }: Stage): Side["clocks"] {
+  return { api: api.clock, PostgreSQL: fixture.postgresClock, load: fixture.loadClock }
 }

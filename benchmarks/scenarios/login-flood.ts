@@ -1,7 +1,7 @@
-import { makeCustomers } from "../lab/customers.ts"
-import type { Lab, Part } from "../lab/lab.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import type { Fixture, Part } from "../fixtures/fixture.ts"
 import { alternate, type Run, ratios, type Side } from "../measure/rounds.ts"
-import { uploadsOf } from "../lab/requests.ts"
+import { uploadsOf } from "../fixtures/requests.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
 const CONNECTIONS = 32
@@ -25,9 +25,9 @@ export const loginFlood: Scenario = {
   name: "login-flood",
   about: `${UPLOADS_PER_S} uploads a second, queue on Redis`,
   isLong: false,
-  async measure(lab) {
-    const { sides, flood } = await makeSides(lab)
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+  async measure(fixture) {
+    const { sides, flood } = await makeSides(fixture)
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     checkFlood(await tell(flood, "stop"))
     const row = (to: string, target: Row["target"]): Row => ({
       row: `12, ${to}`,
@@ -44,34 +44,34 @@ function p99Ms(run: Run): number {
   return run.p99Ms ?? Number.NaN
 }
 
-async function makeSides(lab: Lab): Promise<{ sides: Side[]; flood: Part }> {
-  const database = await lab.database()
-  const queue = await lab.redis()
+async function makeSides(fixture: Fixture): Promise<{ sides: Side[]; flood: Part }> {
+  const database = await fixture.database()
+  const queue = await fixture.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
-  const api = await lab.startApi({
+  const api = await fixture.startApi({
     databaseUrl: database.url,
     queueUrl: queue.url,
     // So that it believes the flood's addresses.
     env: { TRUSTED_PROXIES: "127.0.0.1/32" },
   })
-  const flood = await lab.start("benchmarks/programs/login-flood.ts", { API_URL: api.url })
-  const hashing = await lab.start("benchmarks/programs/hashing.ts", {})
-  const load = lab.load(api, CONNECTIONS)
+  const flood = await fixture.start("benchmarks/processes/login-flood.ts", { API_URL: api.url })
+  const hashing = await fixture.start("benchmarks/processes/hashing.ts", {})
+  const load = fixture.load(api, CONNECTIONS)
   const next = uploadsOf(customers)
   const side = (name: string, switchedOn?: Part): Side => ({
     name,
     clocks: {
       api: api.clock,
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       flood: flood.clock,
       hashing: hashing.clock,
-      load: lab.loadClock,
+      load: fixture.loadClock,
     },
     prepare: async () => {
       await queue.empty()
       for (const part of [flood, hashing]) await tell(part, part === switchedOn ? "start" : "stop")
     },
-    run: () => load.runAt(UPLOADS_PER_S, RUN_FACTOR * lab.extent.seconds, next, 202),
+    run: () => load.runAt(UPLOADS_PER_S, RUN_FACTOR * fixture.extent.seconds, next, 202),
   })
   return { sides: [side(FLOODED, flood), side(BESIDE_HASHING, hashing), side(QUIET)], flood }
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { untilAllFinal } from "../lab/backlog.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import type { BenchDatabase, Lab, Part } from "../lab/lab.ts"
-import { residentBytes } from "../lab/resident.ts"
+import { untilAllFinal } from "../fixtures/backlog.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import type { BenchDatabase, Fixture, Part } from "../fixtures/fixture.ts"
+import { residentBytes } from "../fixtures/resident.ts"
 import type { CpuClock } from "../measure/cpu.ts"
 import { type Done, withCpu } from "../measure/rounds.ts"
-import { uploadsOf } from "../lab/requests.ts"
+import { uploadsOf } from "../fixtures/requests.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
 const DURATION_S = 600
@@ -24,9 +24,9 @@ export const memory: Scenario = {
   name: "memory",
   about: `${DURATION_S / 60} minutes of uploads and their settlement at full speed, queue on Redis`,
   isLong: true,
-  async measure(lab) {
-    const system = await startSystem(lab)
-    const { samples, ...run } = await withCpu(system.clocks, () => runSystem(lab, system))
+  async measure(fixture) {
+    const system = await startSystem(fixture)
+    const { samples, ...run } = await withCpu(system.clocks, () => runSystem(fixture, system))
     await checkSettled(system.database, run.operations)
     return {
       rows: [rowOf(samples, "API"), rowOf(samples, "worker")],
@@ -58,15 +58,15 @@ interface System {
   upload: (seconds: number) => Promise<number>
 }
 
-async function startSystem(lab: Lab): Promise<System> {
-  const database = await lab.database()
-  const queue = await lab.redis()
-  const scoring = await lab.startScoring()
+async function startSystem(fixture: Fixture): Promise<System> {
+  const database = await fixture.database()
+  const queue = await fixture.redis()
+  const scoring = await fixture.startScoring()
   const customers = await makeCustomers(database, CUSTOMERS)
   const settings = { databaseUrl: database.url, queueUrl: queue.url, scoringUrl: scoring.url }
-  const api = await lab.startApi(settings)
-  const worker = await lab.startWorker(settings)
-  const load = lab.load(api, CONNECTIONS)
+  const api = await fixture.startApi(settings)
+  const worker = await fixture.startWorker(settings)
+  const load = fixture.load(api, CONNECTIONS)
   const next = uploadsOf(customers)
   return {
     database,
@@ -75,10 +75,10 @@ async function startSystem(lab: Lab): Promise<System> {
     clocks: {
       api: api.clock,
       worker: worker.clock,
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       Redis: queue.clock,
       scoring: scoring.clock,
-      load: lab.loadClock,
+      load: fixture.loadClock,
     },
     upload: async (seconds) => (await load.run(seconds, next, 202)).operations,
   }
@@ -91,7 +91,7 @@ interface Sample {
   worker: number
 }
 
-async function runSystem(lab: Lab, system: System): Promise<Done & { samples: Sample[] }> {
+async function runSystem(fixture: Fixture, system: System): Promise<Done & { samples: Sample[] }> {
   const { database, api, worker, upload } = system
   const samples: Sample[] = []
   const begun = performance.now()
@@ -99,7 +99,7 @@ async function runSystem(lab: Lab, system: System): Promise<Done & { samples: Sa
   let operations = 0
   while (elapsedS() < DURATION_S) {
     const unsettled = await countUnsettled(database)
-    lab.report(Math.round(elapsedS()), DURATION_S, `${unsettled} orders are not settled`)
+    fixture.report(Math.round(elapsedS()), DURATION_S, `${unsettled} orders are not settled`)
     if (unsettled > UNSETTLED_MAX) await sleep(SAMPLE_INTERVAL_S * 1_000)
     else operations += await upload(SAMPLE_INTERVAL_S)
     samples.push({

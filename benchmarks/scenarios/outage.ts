@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Call, makeLimitedFleet, untilSettled } from "../lab/limited-fleet.ts"
+import { type Call, makeLimitedFleet, untilSettled } from "../fixtures/limited-fleet.ts"
 import type { Scenario } from "./scenario.ts"
 
 const LIMIT_PER_MINUTE = 6_000
@@ -22,10 +22,10 @@ export const outage: Scenario = {
   name: "outage",
   about: `${OUTAGE_MS / 1_000} s of 500s, ${WAITING} orders waiting, 4 workers, ${LIMIT_PER_MINUTE} requests a minute allowed`,
   isLong: true,
-  async measure(lab) {
-    const fleet = await makeLimitedFleet(lab, SETTLED_BEFORE + WAITING, LIMIT_PER_MINUTE)
+  async measure(fixture) {
+    const fleet = await makeLimitedFleet(fixture, SETTLED_BEFORE + WAITING, LIMIT_PER_MINUTE)
     const report = (settled: number) =>
-      lab.report(settled, SETTLED_BEFORE + WAITING, `${settled} orders are settled`)
+      fixture.report(settled, SETTLED_BEFORE + WAITING, `${settled} orders are settled`)
     const begun = performance.now()
     await fleet.start()
     await untilSettled(fleet, SETTLED_BEFORE, MINUTES_MAX, report)

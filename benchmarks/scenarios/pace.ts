@@ -1,5 +1,5 @@
-import type { Lab } from "../lab/lab.ts"
-import { type Call, makeLimitedFleet, untilSettled } from "../lab/limited-fleet.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
+import { type Call, makeLimitedFleet, untilSettled } from "../fixtures/limited-fleet.ts"
 import type { Run } from "../measure/rounds.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
@@ -24,9 +24,9 @@ export const pace: Scenario = {
   name: "pace",
   about: `${ORDERS} orders, 4 workers, ${LIMIT_PER_MINUTE} requests a minute allowed, which may change half-way`,
   isLong: true,
-  async measure(lab) {
+  async measure(fixture) {
     // They wait most of the time: side by side they are no load to each other.
-    const drains = await Promise.all(CASES.map(({ changedTo }) => drain(lab, changedTo)))
+    const drains = await Promise.all(CASES.map(({ changedTo }) => drain(fixture, changedTo)))
     return {
       rows: drains.flatMap((drained, i) => rowsOf(CASES[i]?.name ?? "", drained)),
       runs: new Map(drains.map(({ run }, i) => [`limit ${CASES[i]?.name}`, [run]])),
@@ -59,9 +59,10 @@ function rowsOf(name: string, { run, idealS, episodes }: Drain): Row[] {
   ]
 }
 
-async function drain(lab: Lab, changedTo: number): Promise<Drain> {
-  const fleet = await makeLimitedFleet(lab, ORDERS, LIMIT_PER_MINUTE)
-  const report = (settled: number) => lab.report(settled, ORDERS, `${settled} orders are settled`)
+async function drain(fixture: Fixture, changedTo: number): Promise<Drain> {
+  const fleet = await makeLimitedFleet(fixture, ORDERS, LIMIT_PER_MINUTE)
+  const report = (settled: number) =>
+    fixture.report(settled, ORDERS, `${settled} orders are settled`)
   const begun = performance.now()
   await fleet.start()
   await untilSettled(fleet, ORDERS / 2, MINUTES_MAX, report)

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process"
 import { writeFile } from "node:fs/promises"
 import { promisify } from "node:util"
-import { makeCustomers } from "../lab/customers.ts"
-import type { Lab } from "../lab/lab.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
 import type { Side } from "../measure/rounds.ts"
 
 export const PGBENCH = "pgbench, single-row inserts"
@@ -25,23 +25,23 @@ SELECT id, :user, 'PROCESSING', now() + interval '30 seconds' FROM o;
 const run = promisify(execFile)
 
 /** PostgreSQL's own load generator with as many clients; no side where there is none on the PATH. */
-export async function pgbenchSides(lab: Lab, clients: number): Promise<Side[]> {
+export async function pgbenchSides(fixture: Fixture, clients: number): Promise<Side[]> {
   const isThere = await run("pgbench", ["--version"]).then(
     () => true,
     () => false,
   )
   if (!isThere) return []
-  const database = await lab.database()
+  const database = await fixture.database()
   await makeCustomers(database, CUSTOMERS)
-  const script = lab.file("insert.sql")
+  const script = fixture.file("insert.sql")
   await writeFile(script, SCRIPT)
   const settings = ["--no-vacuum", "--protocol=prepared", `--jobs=${THREADS}`]
-  const seconds = Math.ceil(lab.extent.seconds + clients * CONNECT_S_PER_CLIENT)
+  const seconds = Math.ceil(fixture.extent.seconds + clients * CONNECT_S_PER_CLIENT)
   const extent = [`--time=${seconds}`, `--client=${clients}`]
   return [
     {
       name: PGBENCH,
-      clocks: { PostgreSQL: lab.postgresClock },
+      clocks: { PostgreSQL: fixture.postgresClock },
       run: async () => {
         const { stdout } = await run("pgbench", [
           ...settings,

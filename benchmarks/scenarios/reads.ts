@@ -1,8 +1,8 @@
 import type { Points } from "@gofermart/shared/domain/points.ts"
-import { type Customer, makeCustomers } from "../lab/customers.ts"
-import type { BenchDatabase, Lab, Part } from "../lab/lab.ts"
-import { makeSettledOrders } from "../lab/orders.ts"
-import { readsOf } from "../lab/requests.ts"
+import { type Customer, makeCustomers } from "../fixtures/customers.ts"
+import type { BenchDatabase, Fixture, Part } from "../fixtures/fixture.ts"
+import { makeSettledOrders } from "../fixtures/orders.ts"
+import { readsOf } from "../fixtures/requests.ts"
 import { alternate, perSecond, type Run, ratios, type Side } from "../measure/rounds.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
@@ -20,16 +20,16 @@ export const reads: Scenario = {
   name: "reads",
   about: `the balance and the list of ${ORDERS_EACH} orders, ${CONNECTIONS} connections`,
   isLong: false,
-  async measure(lab) {
-    const database = await lab.database()
+  async measure(fixture) {
+    const database = await fixture.database()
     const customers = await makeCustomers(database, CUSTOMERS)
-    await makeSettledOrders(lab.ledger(database), customers, ORDERS_EACH, POINTS_EACH)
+    await makeSettledOrders(fixture.ledger(database), customers, ORDERS_EACH, POINTS_EACH)
     // Otherwise the server does it by itself, in the middle of some run.
     await database.pool.query("VACUUM ANALYZE")
     const runs = await alternate(
-      await makeSides(lab, database, customers),
-      lab.extent.rounds,
-      lab.report,
+      await makeSides(fixture, database, customers),
+      fixture.extent.rounds,
+      fixture.report,
     )
     return { rows: [rowOf(runs, "balance"), rowOf(runs, "order list")], runs }
   },
@@ -46,26 +46,26 @@ function rowOf(runs: Map<string, Run[]>, what: keyof typeof CONSTANT): Row {
 }
 
 async function makeSides(
-  lab: Lab,
+  fixture: Fixture,
   database: BenchDatabase,
   customers: Customer[],
 ): Promise<Side[]> {
-  const queue = await lab.redis()
+  const queue = await fixture.redis()
   const settings = { databaseUrl: database.url, queueUrl: queue.url }
-  const shipped = await lab.startApi(settings)
-  const constant = await lab.startApi({
+  const shipped = await fixture.startApi(settings)
+  const constant = await fixture.startApi({
     ...settings,
-    standIns: {
+    baselines: {
       "balance/balances.ts": "constant-balance.ts",
       "orders/order-list.ts": "constant-order-list.ts",
     },
   })
   await checkShipped(shipped, customers)
   return [
-    readSide(lab, shipped, customers, "balance", BALANCE),
-    readSide(lab, shipped, customers, "order list", ORDER_LIST),
-    readSide(lab, constant, customers, CONSTANT.balance, BALANCE),
-    readSide(lab, constant, customers, CONSTANT["order list"], ORDER_LIST),
+    readSide(fixture, shipped, customers, "balance", BALANCE),
+    readSide(fixture, shipped, customers, "order list", ORDER_LIST),
+    readSide(fixture, constant, customers, CONSTANT.balance, BALANCE),
+    readSide(fixture, constant, customers, CONSTANT["order list"], ORDER_LIST),
   ]
 }
 
@@ -82,12 +82,18 @@ async function checkShipped({ url }: Part, [customer]: Customer[]): Promise<void
   }
 }
 
-function readSide(lab: Lab, api: Part, customers: Customer[], name: string, path: string): Side {
-  const load = lab.load(api, CONNECTIONS)
+function readSide(
+  fixture: Fixture,
+  api: Part,
+  customers: Customer[],
+  name: string,
+  path: string,
+): Side {
+  const load = fixture.load(api, CONNECTIONS)
   const next = readsOf(customers, path)
   return {
     name,
-    clocks: { api: api.clock, PostgreSQL: lab.postgresClock, load: lab.loadClock },
-    run: () => load.run(lab.extent.seconds, next, 200),
+    clocks: { api: api.clock, PostgreSQL: fixture.postgresClock, load: fixture.loadClock },
+    run: () => load.run(fixture.extent.seconds, next, 200),
   }
 }

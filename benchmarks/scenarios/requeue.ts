@@ -1,8 +1,8 @@
-import { loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import { addJobs } from "../lab/jobs.ts"
-import type { Lab } from "../lab/lab.ts"
-import { makeOverdue, requeueAll } from "../lab/overdue.ts"
+import { loadWaiting, tidyUp } from "../fixtures/bulk-orders.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import { addJobs } from "../fixtures/jobs.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
+import { makeOverdue, requeueAll } from "../fixtures/overdue.ts"
 import { alternate, perSecond, ratios, type Side, timed } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -17,9 +17,9 @@ export const requeue: Scenario = {
   name: "requeue",
   about: `jobs of ${WAITING.toLocaleString("en")} waiting orders after FLUSHALL, queue on Redis`,
   isLong: true,
-  async measure(lab) {
-    const sides = await makeSides(lab)
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+  async measure(fixture) {
+    const sides = await makeSides(fixture)
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     return {
       rows: [
         {
@@ -36,14 +36,19 @@ export const requeue: Scenario = {
 }
 
 /** Both in this process, on the same tables and the same queue. */
-async function makeSides(lab: Lab): Promise<Side[]> {
-  const tables = await lab.database()
-  const redis = await lab.redis()
-  const numbers = await loadWaiting(lab, tables, await makeCustomers(tables, CUSTOMERS), WAITING)
+async function makeSides(fixture: Fixture): Promise<Side[]> {
+  const tables = await fixture.database()
+  const redis = await fixture.redis()
+  const numbers = await loadWaiting(
+    fixture,
+    tables,
+    await makeCustomers(tables, CUSTOMERS),
+    WAITING,
+  )
   await tidyUp(tables)
-  const database = lab.ledger(tables)
-  const queue = await lab.queue(redis)
-  const clocks = { bench: lab.loadClock, PostgreSQL: lab.postgresClock, Redis: redis.clock }
+  const database = fixture.ledger(tables)
+  const queue = await fixture.queue(redis)
+  const clocks = { bench: fixture.loadClock, PostgreSQL: fixture.postgresClock, Redis: redis.clock }
   return [
     {
       name: REQUEUE,
@@ -52,7 +57,7 @@ async function makeSides(lab: Lab): Promise<Side[]> {
         await redis.empty()
         await makeOverdue(tables)
       },
-      run: () => requeueAll(lab, { database, queue }, WAITING),
+      run: () => requeueAll(fixture, { database, queue }, WAITING),
     },
     {
       name: PLAIN,

@@ -1,4 +1,4 @@
-import type { Lab } from "../lab/lab.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
 import type { Run } from "../measure/rounds.ts"
 
 /** A comparison, as the table shows it. */
@@ -23,5 +23,5 @@ export interface Scenario {
   about: string
   /** Takes longer than an ordinary run of the bench. */
   isLong: boolean
-  measure(lab: Lab): Promise<Outcome>
+  measure(fixture: Fixture): Promise<Outcome>
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
-import { makeBacklog } from "../lab/backlog.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import { addJobs } from "../lab/jobs.ts"
-import type { Lab, Part } from "../lab/lab.ts"
-import { newNumber } from "../lab/requests.ts"
+import { makeBacklog } from "../fixtures/backlog.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import { addJobs } from "../fixtures/jobs.ts"
+import type { Fixture, Part } from "../fixtures/fixture.ts"
+import { newNumber } from "../fixtures/requests.ts"
 import { alternate, perSecond, ratios, type Side, timed } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -15,24 +15,24 @@ const LOOK_INTERVAL_MS = 20
 const EMPTY_TIMEOUT_MS = 120_000
 
 const SHIPPED = "shipped"
-const ASKING = "an empty worker making the same got call"
+const POLLING = "an empty worker making the same got call"
 const NODE_HTTP = "node:http in the place of got"
 
-/** Rows 4 and 5: what settling costs beside asking, and what asking with got costs. */
+/** Rows 4 and 5: what settling costs beside polling, and what polling with got costs. */
 export const settlement: Scenario = {
   name: "settlement",
   about: "orders settled by one worker, instant scoring, queue on Redis",
   isLong: false,
-  async measure(lab) {
-    const scoring = await lab.startScoring()
+  async measure(fixture) {
+    const scoring = await fixture.startScoring()
     const sides = [
-      await settlingSide(lab, scoring, SHIPPED),
-      await askingSide(lab, scoring),
-      await settlingSide(lab, scoring, NODE_HTTP, {
+      await settlingSide(fixture, scoring, SHIPPED),
+      await pollingSide(fixture, scoring),
+      await settlingSide(fixture, scoring, NODE_HTTP, {
         "scoring-client/src/client.ts": "node-http-client.ts",
       }),
     ]
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     const row = (number: string, to: string, atLeast: number) => ({
       row: number,
       what: "settling",
@@ -40,50 +40,50 @@ export const settlement: Scenario = {
       ratios: ratios(runs, SHIPPED, to, perSecond),
       target: { atLeast },
     })
-    return { rows: [row("4", ASKING, 0.85), row("5", NODE_HTTP, 0.75)], runs }
+    return { rows: [row("4", POLLING, 0.85), row("5", NODE_HTTP, 0.75)], runs }
   },
 }
 
 async function settlingSide(
-  lab: Lab,
+  fixture: Fixture,
   scoring: Part,
   name: string,
-  standIns: Record<string, string> = {},
+  baselines: Record<string, string> = {},
 ): Promise<Side> {
-  const database = await lab.database()
-  const queue = await lab.redis()
-  const worker = await lab.startWorker({
+  const database = await fixture.database()
+  const queue = await fixture.redis()
+  const worker = await fixture.startWorker({
     databaseUrl: database.url,
     queueUrl: queue.url,
     scoringUrl: scoring.url,
-    standIns,
+    baselines,
   })
   const customers = await makeCustomers(database, CUSTOMERS)
-  const backlog = await makeBacklog(lab, database, queue, customers)
+  const backlog = await makeBacklog(fixture, database, queue, customers)
   return {
     name,
     clocks: {
       worker: worker.clock,
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       Redis: queue.clock,
       scoring: scoring.clock,
     },
-    prepare: () => backlog.prepare(lab.extent.seconds * ORDERS_PER_SECOND),
+    prepare: () => backlog.prepare(fixture.extent.seconds * ORDERS_PER_SECOND),
     run: () => backlog.settle(),
   }
 }
 
-async function askingSide(lab: Lab, scoring: Part): Promise<Side> {
-  const server = await lab.redis()
-  const queue = await lab.queue(server)
-  const worker = await lab.start("benchmarks/programs/asking-worker.ts", {
+async function pollingSide(fixture: Fixture, scoring: Part): Promise<Side> {
+  const server = await fixture.redis()
+  const queue = await fixture.queue(server)
+  const worker = await fixture.start("benchmarks/processes/polling-worker.ts", {
     DATABASE_URL: "postgresql://127.0.0.1/none",
     QUEUE_URL: server.url,
     SCORING_URL: scoring.url,
   })
-  const orders = lab.extent.seconds * ORDERS_PER_SECOND
+  const orders = fixture.extent.seconds * ORDERS_PER_SECOND
   return {
-    name: ASKING,
+    name: POLLING,
     clocks: { worker: worker.clock, Redis: server.clock, scoring: scoring.clock },
     async prepare() {
       await queue.pause()

@@ -1,8 +1,8 @@
-import { loadWaiting, tidyUp } from "../lab/bulk-orders.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import { addJobs } from "../lab/jobs.ts"
-import type { Lab } from "../lab/lab.ts"
-import { uploadsOf } from "../lab/requests.ts"
+import { loadWaiting, tidyUp } from "../fixtures/bulk-orders.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import { addJobs } from "../fixtures/jobs.ts"
+import type { Fixture } from "../fixtures/fixture.ts"
+import { uploadsOf } from "../fixtures/requests.ts"
 import { alternate, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
@@ -20,9 +20,9 @@ export const waitingOrders: Scenario = {
   name: "waiting-orders",
   about: `${UPLOADS_PER_S} uploads a second, no worker, queue on Redis`,
   isLong: true,
-  async measure(lab) {
-    const sides = [await intakeSide(lab, WAITING), await intakeSide(lab, 0)]
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+  async measure(fixture) {
+    const sides = [await recordingSide(fixture, WAITING), await recordingSide(fixture, 0)]
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     return {
       rows: [
         {
@@ -42,28 +42,28 @@ function nameOf(waiting: number): string {
   return waiting === 0 ? "none waiting" : `${waiting.toLocaleString("en")} orders waiting`
 }
 
-async function intakeSide(lab: Lab, waiting: number): Promise<Side> {
-  const database = await lab.database()
-  const queue = await lab.redis()
+async function recordingSide(fixture: Fixture, waiting: number): Promise<Side> {
+  const database = await fixture.database()
+  const queue = await fixture.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
-  const numbers = await loadWaiting(lab, database, customers, waiting)
-  const jobs = await lab.queue(queue)
-  await addJobs(jobs, numbers, (added) => lab.report(added, numbers.length, "adding jobs"))
+  const numbers = await loadWaiting(fixture, database, customers, waiting)
+  const jobs = await fixture.queue(queue)
+  await addJobs(jobs, numbers, (added) => fixture.report(added, numbers.length, "adding jobs"))
   const added = await jobs.count()
   if (added !== numbers.length) throw new Error(`the queue has ${added} jobs`)
   await tidyUp(database)
-  const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
-  const load = lab.load(api, CONNECTIONS)
+  const api = await fixture.startApi({ databaseUrl: database.url, queueUrl: queue.url })
+  const load = fixture.load(api, CONNECTIONS)
   const next = uploadsOf(customers)
   return {
     name: nameOf(waiting),
     clocks: {
       api: api.clock,
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       Redis: queue.clock,
-      load: lab.loadClock,
+      load: fixture.loadClock,
     },
     prepare: () => load.runAt(UPLOADS_PER_S, WARM_UP_S, next, 202),
-    run: () => load.runAt(UPLOADS_PER_S, Math.max(lab.extent.seconds, RUN_S_MIN), next, 202),
+    run: () => load.runAt(UPLOADS_PER_S, Math.max(fixture.extent.seconds, RUN_S_MIN), next, 202),
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
-import { type Customer, inTurn, makeCustomers } from "../lab/customers.ts"
-import { newNumber } from "../lab/requests.ts"
-import type { BenchDatabase, Lab } from "../lab/lab.ts"
+import { type Customer, inTurn, makeCustomers } from "../fixtures/customers.ts"
+import { newNumber } from "../fixtures/requests.ts"
+import type { BenchDatabase, Fixture } from "../fixtures/fixture.ts"
 import type { HttpRequest } from "../measure/http-load.ts"
 import { alternate, perSecond, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
@@ -20,13 +20,13 @@ export const withdrawals: Scenario = {
   name: "withdrawals",
   about: `withdrawals, each of a new number under a new key, ${CONNECTIONS} connections`,
   isLong: false,
-  async measure(lab) {
-    const database = await lab.database()
+  async measure(fixture) {
+    const database = await fixture.database()
     const customers = await makeCustomers(database, CUSTOMERS, POINTS)
     const runs = await alternate(
-      await makeSides(lab, database, customers),
-      lab.extent.rounds,
-      lab.report,
+      await makeSides(fixture, database, customers),
+      fixture.extent.rounds,
+      fixture.report,
     )
     const row = {
       row: "7",
@@ -40,21 +40,21 @@ export const withdrawals: Scenario = {
 }
 
 async function makeSides(
-  lab: Lab,
+  fixture: Fixture,
   database: BenchDatabase,
   customers: Customer[],
 ): Promise<Side[]> {
-  const queue = await lab.redis()
-  const api = await lab.startApi({ databaseUrl: database.url, queueUrl: queue.url })
-  const load = lab.load(api, CONNECTIONS)
+  const queue = await fixture.redis()
+  const api = await fixture.startApi({ databaseUrl: database.url, queueUrl: queue.url })
+  const load = fixture.load(api, CONNECTIONS)
   const side = (name: string, those: Customer[]): Side => {
     const next = withdrawalsOf(those)
     return {
       name,
-      clocks: { api: api.clock, PostgreSQL: lab.postgresClock, load: lab.loadClock },
+      clocks: { api: api.clock, PostgreSQL: fixture.postgresClock, load: fixture.loadClock },
       run: async () => {
         const before = await countWithdrawals(database)
-        const answered = await load.run(lab.extent.seconds, next, 200)
+        const answered = await load.run(fixture.extent.seconds, next, 200)
         const made = (await countWithdrawals(database)) - before
         if (made === answered.operations) return answered
         throw new Error(`${answered.operations} withdrawals were answered, ${made} made`)

@@ -1,6 +1,6 @@
-import { makeBacklog } from "../lab/backlog.ts"
-import { makeCustomers } from "../lab/customers.ts"
-import type { Lab, Part } from "../lab/lab.ts"
+import { makeBacklog } from "../fixtures/backlog.ts"
+import { makeCustomers } from "../fixtures/customers.ts"
+import type { Fixture, Part } from "../fixtures/fixture.ts"
 import type { CpuClock } from "../measure/cpu.ts"
 import { alternate, perSecond, type Run, ratios, type Side } from "../measure/rounds.ts"
 import type { Row, Scenario } from "./scenario.ts"
@@ -16,14 +16,14 @@ export const workers: Scenario = {
   name: "workers",
   about: `orders settled by several workers, ${SCORING_DELAY_MS} ms for an answer of the scoring system`,
   isLong: false,
-  async measure(lab) {
-    const scoring = await lab.startScoring(SCORING_DELAY_MS)
+  async measure(fixture) {
+    const scoring = await fixture.startScoring(SCORING_DELAY_MS)
     const sides = [
-      await workersSide(lab, scoring, 1),
-      await workersSide(lab, scoring, 2),
-      await workersSide(lab, scoring, 4),
+      await workersSide(fixture, scoring, 1),
+      await workersSide(fixture, scoring, 2),
+      await workersSide(fixture, scoring, 4),
     ]
-    const runs = await alternate(sides, lab.extent.rounds, lab.report)
+    const runs = await alternate(sides, fixture.extent.rounds, fixture.report)
     return { rows: [rowOf(runs, 2, { atLeast: 0.9 }), rowOf(runs, 4, undefined)], runs }
   },
 }
@@ -43,14 +43,14 @@ function nameOf(count: number): string {
   return count === 1 ? "1 worker" : `${count} workers`
 }
 
-async function workersSide(lab: Lab, scoring: Part, count: number): Promise<Side> {
-  const database = await lab.database()
-  const queue = await lab.redis()
+async function workersSide(fixture: Fixture, scoring: Part, count: number): Promise<Side> {
+  const database = await fixture.database()
+  const queue = await fixture.redis()
   const customers = await makeCustomers(database, CUSTOMERS)
-  const backlog = await makeBacklog(lab, database, queue, customers)
+  const backlog = await makeBacklog(fixture, database, queue, customers)
   const clocks: CpuClock[] = []
   for (let i = 0; i < count; i++) {
-    const { clock } = await lab.startWorker({
+    const { clock } = await fixture.startWorker({
       databaseUrl: database.url,
       queueUrl: queue.url,
       scoringUrl: scoring.url,
@@ -62,13 +62,14 @@ async function workersSide(lab: Lab, scoring: Part, count: number): Promise<Side
     name: nameOf(count),
     clocks: {
       workers: () => clocks.reduce((sum, clock) => sum + clock(), 0),
-      PostgreSQL: lab.postgresClock,
+      PostgreSQL: fixture.postgresClock,
       Redis: queue.clock,
       scoring: scoring.clock,
     },
     // As many for each worker, so that the last orders, when some of the polls at once have nothing
-    // left to ask, are as large a part of every run.
-    prepare: () => backlog.prepare(Math.round(ORDERS_PER_WORKER_S * count * lab.extent.seconds)),
+    // left to poll, are as large a part of every run.
+    prepare: () =>
+      backlog.prepare(Math.round(ORDERS_PER_WORKER_S * count * fixture.extent.seconds)),
     run: () => backlog.settle(),
   }
 }

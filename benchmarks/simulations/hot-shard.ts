@@ -1,12 +1,14 @@
-// What sharding the accrual queue does to the one limit of the scoring system (docs/scaling.md).
+// What sharding the accrual queue does to the one limit of the scoring system (docs/SCALING.md).
 // Orders come at random and go to a shard by the CRC-32 of their number; every millisecond one of
-// them may be asked about. Run it with `node benchmarks/simulations/hot-shard.ts`; it takes seconds
+// them may be polled. Run it with `node benchmarks/simulations/hot-shard.ts`; it takes seconds
 // and gives the same output every time.
 import { crc32 } from "node:zlib"
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64"
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus"
 
-const ASKS_PER_S = 1_000
+const POLLS_PER_S = 1_000
 const RUN_S = 300
-/** Arrivals as a part of what may be asked. */
+/** Arrivals as a part of what may be polled. */
 const LOAD = 0.9
 const BACKLOG = 100_000
 const SHARDS = [1, 4, 16, 64]
@@ -18,17 +20,6 @@ const byCrc32: ShardOf = (number, shards) => crc32(number) % shards
 /** What not to do: a check digit has ten values. */
 const byLastDigit: ShardOf = (number, shards) => Number(number.at(-1)) % shards
 
-/** mulberry32: numbers from 0 to 1, the same for the same seed. */
-function makeRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 function poisson(mean: number, random: () => number): number {
   let count = 0
   for (let left = random(); left > Math.exp(-mean); left *= random()) count += 1
@@ -36,7 +27,7 @@ function poisson(mean: number, random: () => number): number {
 }
 
 /**
- * Whose order is asked about in a slot: each shard's in its turn; each's as often as its orders are
+ * Whose order is polled in a slot: each shard's in its turn; each's as often as its orders are
  * many; or, of one budget for all, the one that has waited longest.
  */
 type Split = "even" | "dealt" | "shared"
@@ -44,7 +35,7 @@ type Split = "even" | "dealt" | "shared"
 interface Queue {
   /** The slots in which its orders came. */
   came: number[]
-  /** The first of them that has not been asked about. */
+  /** The first of them that has not been polled. */
   next: number
   credit: number
 }
@@ -57,9 +48,10 @@ interface Case {
   backlog: number
 }
 
-/** The waits of all orders that were asked about, in slots, in order of length; and the last slot. */
+/** The waits of all orders that were polled, in slots, in order of length; and the last slot. */
 function simulate({ shards, shardOf, split, load, backlog }: Case) {
-  const random = makeRandom(SEED)
+  const generator = xoroshiro128plus(SEED)
+  const random = () => uniformFloat64(generator)
   const queues: Queue[] = Array.from({ length: shards }, () => ({ came: [], next: 0, credit: 0 }))
   let shares = queues.map(() => 1 / shards)
   const waits: number[] = []
@@ -68,13 +60,13 @@ function simulate({ shards, shardOf, split, load, backlog }: Case) {
     queues[shardOf(number, shards)]?.came.push(slot)
   }
   for (let i = 0; i < backlog; i++) arrive(0)
-  const [slots, asks] = backlog > 0 ? [Infinity, backlog] : [RUN_S * ASKS_PER_S, Infinity]
+  const [slots, polls] = backlog > 0 ? [Infinity, backlog] : [RUN_S * POLLS_PER_S, Infinity]
   let slot = 0
-  for (; slot < slots && waits.length < asks; slot++) {
+  for (; slot < slots && waits.length < polls; slot++) {
     for (let count = poisson(load, random); count > 0; count--) arrive(slot)
-    if (split === "dealt" && slot % ASKS_PER_S === 0) {
+    if (split === "dealt" && slot % POLLS_PER_S === 0) {
       // Once a second, by what waits and by what is to come until the next deal.
-      const due = queues.map(({ came, next }) => came.length - next + (load * ASKS_PER_S) / shards)
+      const due = queues.map(({ came, next }) => came.length - next + (load * POLLS_PER_S) / shards)
       const all = due.reduce((sum, count) => sum + count, 0)
       shares = due.map((count) => (all > 0 ? count / all : 1 / shards))
     }
@@ -95,9 +87,9 @@ function simulate({ shards, shardOf, split, load, backlog }: Case) {
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const columns = (cells: (string | number)[]) =>
   say(cells.map((cell) => String(cell).padStart(11)).join(""))
-const seconds = (slots = 0) => (slots / ASKS_PER_S).toFixed(3)
+const seconds = (slots = 0) => (slots / POLLS_PER_S).toFixed(3)
 
-say(`Waiting for a question, in s: ${ASKS_PER_S} a second, ${LOAD * 100} % of them used`)
+say(`Waiting for a poll, in s: ${POLLS_PER_S} a second, ${LOAD * 100} % of them used`)
 columns(["shards", "budget", "p50", "p99", "p99.9", "longest"])
 for (const shards of SHARDS) {
   for (const split of ["even", "dealt", "shared"] as const) {
@@ -107,7 +99,7 @@ for (const shards of SHARDS) {
   }
 }
 
-say(`\nBudget lost while ${BACKLOG} waiting orders are asked about, in %`)
+say(`\nBudget lost while ${BACKLOG} waiting orders are polled, in %`)
 columns(["shards", "even", "dealt", "shared", "last digit"])
 for (const shards of SHARDS) {
   const lost = (shardOf: ShardOf, split: Split) => {

@@ -1,17 +1,11 @@
-import { execFile } from "node:child_process"
-import { promisify } from "node:util"
+import { findProgram } from "@gofermart/local-stack/find-program.ts"
 import { type Browser, launch } from "puppeteer-core"
-
-const run = promisify(execFile)
-
-const PROGRAMS = ["chromium", "chromium-browser", "google-chrome"]
+import { BROWSERS } from "./missing-programs.ts"
 
 /** Finds a browser on this machine; none comes with the packages. */
 export async function findBrowser(): Promise<{ path: string } | { missing: string }> {
-  for (const program of PROGRAMS) {
-    const found = await run("sh", ["-c", `command -v ${program}`]).catch(() => undefined)
-    if (found !== undefined) return { path: found.stdout.trim() }
-  }
+  const path = await findProgram(BROWSERS)
+  if (path !== undefined) return { path }
   return { missing: "no chromium on the PATH; apt-get install chromium" }
 }
 

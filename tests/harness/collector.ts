@@ -34,7 +34,7 @@ interface Attribute {
   value: Record<string, unknown>
 }
 
-/** Starts a stand-in for a collector that takes OTLP over HTTP in JSON. */
+/** Starts a collector that takes OTLP over HTTP in JSON. */
 export async function startCollector(): Promise<Collector> {
   const bodies: string[] = []
   const server = createServer((request, response) => {

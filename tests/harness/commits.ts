@@ -1,9 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { Client } from "pg"
 import { eventually } from "./eventually.ts"
-
-const PROBE_MS = 100
 
 /**
  * Makes every commit of a server wait when it is done and before it is answered, until it is
@@ -14,6 +11,7 @@ const PROBE_MS = 100
  */
 export async function holdCommits(databaseUrl: string): Promise<{ release(): Promise<void> }> {
   const [control, probe] = await Promise.all([connect(databaseUrl), connect(databaseUrl)])
+  const { rows } = await probe.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")
   const set = async (statement: string) => {
     await control.query(statement)
     await control.query("SELECT pg_reload_conf()")
@@ -21,8 +19,19 @@ export async function holdCommits(databaseUrl: string): Promise<{ release(): Pro
   await set("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
   // The server takes a new setting up in its own time.
   const commit = () => probe.query("SELECT pg_logical_emit_message(true, 'probe', '')")
-  let held = commit()
-  while ((await Promise.race([held, sleep(PROBE_MS, "held")])) !== "held") held = commit()
+  let isOver = true
+  let held: Promise<unknown> = Promise.resolve()
+  await eventually("a commit is held", async () => {
+    if (isOver) {
+      isOver = false
+      held = commit().finally(() => (isOver = true))
+    }
+    const { rowCount } = await control.query(
+      "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep'",
+      [rows[0]?.pid],
+    )
+    return rowCount === 1
+  })
   return {
     async release() {
       await set("ALTER SYSTEM RESET synchronous_standby_names")

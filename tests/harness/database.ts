@@ -1,29 +1,34 @@
 import { randomUUID } from "node:crypto"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type EmbeddedPostgres, startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
-import { migrate } from "@gofermart/shared/db/migrate.ts"
-import { Client } from "pg"
+import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { inject } from "vitest"
+import { atEndOrBefore } from "./at-end.ts"
 import { eventually } from "./eventually.ts"
-import { TEMPLATE_DATABASE } from "./servers.ts"
+import { TEST_SERVER_SETTINGS } from "./server-settings.ts"
+import { administer, copyTemplate } from "./template.ts"
 
 export interface TestDatabase {
   url: string
   client: Database
   /** Fails when a connection is idle in a transaction. */
   expectNoneInTransaction(): Promise<void>
-  drop(): Promise<void>
+  /** What a file does not drop is dropped at its end. Before that it may do so as often as it likes. */
+  drop: () => Promise<void>
 }
 
-/** Makes a database of the test file's own, with the newest schema and nothing in it. */
+/**
+ * Makes a database of the test file's own, with the newest schema and nothing in it. Its `drop` fails
+ * when a connection is idle in a transaction.
+ */
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`
-  await administer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`)
-  const drop = () => administer(`DROP DATABASE ${name} WITH (FORCE)`)
-  return testDatabase(databaseUrl(name), drop)
+  await copyTemplate(databaseUrl("postgres"), name)
+  const database = testDatabase(databaseUrl(name), () => dropDatabase(name))
+  return { ...database, drop: atEndOrBefore(() => dropUnused(database)) }
 }
 
 /**
@@ -34,15 +39,23 @@ export async function startOwnDatabase(
   parent = tmpdir(),
 ): Promise<TestDatabase & { server: EmbeddedPostgres }> {
   const folder = await mkdtemp(join(parent, "gofermart-server-"))
-  const server = await startPostgres(folder)
+  const server = await startPostgres(folder, TEST_SERVER_SETTINGS)
   await server.createDatabase("gofermart")
   const url = server.url("gofermart")
   await migrate(url)
   const database = testDatabase(url, async () => {
     await server.stop("immediate")
-    await rm(folder, { recursive: true })
+    await server.remove()
   })
-  return { ...database, server }
+  return { ...database, drop: atEndOrBefore(database.drop), server }
+}
+
+async function dropUnused(database: TestDatabase): Promise<void> {
+  try {
+    await database.expectNoneInTransaction()
+  } finally {
+    await database.drop()
+  }
 }
 
 /** Opens a database that is there; `drop` takes it away. */
@@ -71,26 +84,19 @@ export function testDatabase(url: string, drop: () => Promise<void>): TestDataba
   }
 }
 
-/** Makes a database with nothing in it, not even a schema. */
-export async function createEmptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+/** Makes a database with nothing in it, not even a schema. `options`: of CREATE DATABASE. */
+export async function createEmptyDatabase(
+  options = "",
+): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `empty_${randomUUID().replaceAll("-", "")}`
-  await administer(`CREATE DATABASE ${name}`)
-  return {
-    url: databaseUrl(name),
-    drop: () => administer(`DROP DATABASE ${name} WITH (FORCE)`),
-  }
+  await administer(databaseUrl("postgres"), `CREATE DATABASE ${name} ${options}`)
+  return { url: databaseUrl(name), drop: atEndOrBefore(() => dropDatabase(name)) }
 }
 
 function databaseUrl(name: string): string {
   return inject("postgresUrl").replace("DATABASE", name)
 }
 
-async function administer(statement: string): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl("postgres") })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
-  }
+function dropDatabase(name: string): Promise<void> {
+  return administer(databaseUrl("postgres"), `DROP DATABASE ${name} WITH (FORCE)`)
 }

@@ -1,78 +1,44 @@
-import { Ajv2020 } from "ajv/dist/2020.js"
-import formats from "ajv-formats"
 import { inject } from "vitest"
-import type { OpenApi, Operation } from "./openapi.ts"
+import { Description } from "./description.ts"
+import type { Operation } from "./openapi.ts"
 
 /** An answer that the API's description does not have. */
 class UndescribedError extends Error {
   override name = "UndescribedError"
 }
 
-/** Uploads answer with a body only when the client is to wait for the result. */
-const BODY_OPTIONAL = ["uploadOrder"]
-
 /**
- * Checks an answer of the API against its description: the status, the content type and the body.
- * Throws an `UndescribedError`. What other servers answer is let through.
+ * Checks an answer of the API against its description: the status, the headers, the content type and
+ * the body. Throws an `UndescribedError`. What other servers answer is let through.
  */
-class Description {
-  readonly #openapi: OpenApi
-  readonly #ajv = new Ajv2020({ strict: false })
-
-  constructor(openapi: OpenApi) {
-    this.#openapi = openapi
-    formats.default(this.#ajv)
-    this.#ajv.addSchema(openapi, "openapi")
-  }
-
-  check(method: string, url: string, response: Response, body: string): void {
-    const { pathname } = new URL(url)
-    const path = Object.keys(this.#openapi.paths).find((template) =>
-      new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname),
-    )
-    if (path === undefined) return
-    const verb = method.toLowerCase() === "head" ? "get" : method.toLowerCase()
-    const operation = this.#openapi.paths[path]?.[verb]
-    const complain = (what: string): never => {
-      throw new UndescribedError(`${method} ${path} answered ${response.status} ${what}: ${body}`)
-    }
-    if (operation === undefined) {
-      if (response.status !== 405) complain("to a method that is not described")
-      return
-    }
-    const described = operation.responses[response.status] ?? complain("which is not described")
-    // The headers of other answers depend on the case.
-    const headers = [429, 503].includes(response.status) ? Object.keys(described.headers ?? {}) : []
-    const missing = headers.filter((name) => !response.headers.has(name))
-    if (missing.length > 0) complain(`without ${missing.join(", ")}`)
-    if (body === "") {
-      const isRight =
-        described.content === undefined || BODY_OPTIONAL.includes(operation.operationId)
-      if (method !== "HEAD" && !isRight) complain("without its body")
-      return
-    }
-    const type = response.headers.get("content-type")?.split(";", 1)[0] ?? ""
-    if (described.content?.[type] === undefined) complain(`as ${type}, which is not described`)
-    if (!type.endsWith("json")) return
-    const pointer = [
-      "paths",
-      path,
-      verb,
-      "responses",
-      `${response.status}`,
-      "content",
-      type,
-      "schema",
-    ]
-    const validate = this.#ajv.getSchema(`openapi#/${pointer.map(escape).join("/")}`)
-    if (validate?.(JSON.parse(body)) !== true) {
-      complain(`unlike its schema (${this.#ajv.errorsText(validate?.errors)})`)
-    }
-  }
+function check(
+  description: Description,
+  { method, url }: Request,
+  { status, headers }: Response,
+  body: string,
+): void {
+  const { origin, pathname } = new URL(url)
+  if (others.has(origin)) return
+  const places = description.placesAt(pathname)
+  if (places.length === 0) return
+  const isHead = method === "HEAD"
+  const verb = isHead ? "get" : method.toLowerCase()
+  const place = places.find((one) => one.verb === verb)
+  if (place === undefined && status === 405) return
+  const complaint =
+    place === undefined
+      ? "to a method that is not described"
+      : description.complaint(place, { status, headers, body, isHead })
+  if (complaint === undefined) return
+  throw new UndescribedError(`${method} ${pathname} answered ${status} ${complaint}: ${body}`)
 }
 
-function escape(part: string): string {
-  return encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"))
+/** Servers that have addresses of the same names: a worker has a `/healthz` of its own. */
+const others = new Set<string>()
+
+/** Has what this server answers let through. */
+export function isNotTheApi(url: string): void {
+  others.add(new URL(url).origin)
 }
 
 /** Every status and code of an operation, as it is described. */
@@ -82,8 +48,12 @@ export function describedCodes(operation: Operation): string[] {
   )
 }
 
-/** Makes `fetch` check every answer of the API that a test gets. */
+let isChecking = false
+
+/** Makes `fetch` check every answer of the API that a test gets, from now on. */
 export function checkEveryAnswer(): void {
+  if (isChecking) return
+  isChecking = true
   const description = new Description(inject("openapi"))
   const plainFetch = globalThis.fetch
   globalThis.fetch = async (input, init) => {
@@ -93,7 +63,7 @@ export function checkEveryAnswer(): void {
       method: init?.method ?? (input instanceof Request ? input.method : "GET"),
     })
     const body = isStream ? ": a stream" : await response.clone().text()
-    description.check(request.method, request.url, response, body)
+    check(description, request, response, body)
     return response
   }
 }

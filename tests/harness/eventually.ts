@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises"
 
 const LOOK_INTERVAL_MS = 50
+/** Promises no time: a busy machine is slow. */
+export const GIVE_UP_MS = 120_000
 
 /** Looks again until `look` gives something, and throws with `what` when it never does. */
 export async function eventually<Found>(
   what: string,
   look: () => Promise<Found | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = GIVE_UP_MS,
 ): Promise<Found> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

@@ -1,3 +1,4 @@
+import { SETTLED_STATUSES } from "@gofermart/shared/domain/accrual-status.ts"
 import { derivedAccrual } from "@gofermart/scoring-simulator/registry.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { pointsToNumber } from "@gofermart/shared/domain/points.ts"
@@ -33,5 +34,5 @@ export async function expectOwnAccruals(system: System, numbers: string[]): Prom
 }
 
 export function countFinal(system: System): Promise<number> {
-  return system.database.client.accrual.count({ where: { status: { not: "PROCESSING" } } })
+  return system.database.client.accrual.count({ where: { status: { in: SETTLED_STATUSES } } })
 }

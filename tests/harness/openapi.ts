@@ -15,18 +15,36 @@ export interface OpenApi {
 
 export interface Operation {
   operationId: string
+  parameters?: { in: string; name: string; schema: Schema }[]
+  requestBody?: { content: Record<string, MediaType> }
+  /** Without it the operation needs no token. */
+  security?: object[]
   responses: Record<string, Described>
 }
 
-interface Described {
+export interface Described {
   description: string
-  headers?: Record<string, object>
+  headers?: Record<string, { schema?: Schema }>
   content?: Record<string, MediaType>
 }
 
 interface MediaType {
-  schema?: object
+  schema?: Schema
   examples?: Record<string, { value: { code: string } }>
+}
+
+/** What of JSON Schema the descriptions of requests use. */
+export interface Schema {
+  type?: string
+  properties?: Record<string, Schema>
+  required?: string[]
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  maxLength?: number
+  pattern?: string
+  enum?: unknown[]
+  anyOf?: Schema[]
 }
 
 /** The description that the API gives of itself at `/openapi.json`. */

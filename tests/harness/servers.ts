@@ -1,19 +1,25 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { chmod, mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPostgres } from "@gofermart/local-stack/postgres.ts"
-import { migrate } from "@gofermart/shared/db/migrate.ts"
-import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import type { TestProject } from "vitest/node"
 import { findBrowser } from "./browser.ts"
+import { cleanUpAfterThisProcess } from "./clean-up.ts"
+import { TEST_SERVER_SETTINGS } from "./server-settings.ts"
 import { describeApi, type OpenApi } from "./openapi.ts"
 import { findRedisServer } from "@gofermart/local-stack/redis.ts"
+import { serveSharedSystems } from "./shared-systems.ts"
+import { TEMPLATE_DATABASE } from "./template.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
+    /** A folder that is removed when the run ends. */
+    folder: string
     /** A connection string in which DATABASE stands for the database's name. */
     postgresUrl: string
+    /** Where the addresses of the shared systems are served. */
+    sharedSystems: string
     /** The path of a Redis server, or why there is none. */
     redisServer: { path: string } | { missing: string }
     /** The path of a browser, or why there is none. */
@@ -23,27 +29,45 @@ declare module "vitest" {
   }
 }
 
-/** Every test database is a copy of this one, which has the newest schema. */
-export const TEMPLATE_DATABASE = "gofermart_template"
-
-/** Starts what all test files share: one PostgreSQL server, with its schema in a template. */
+/** Starts what all test files share, and ends it after the last. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), "gofermart-tests-"))
-  const postgres = await startPostgres(folder)
-  await postgres.createDatabase(TEMPLATE_DATABASE)
-  await migrate(postgres.url(TEMPLATE_DATABASE))
-  const queue = await openAccrualQueue(
-    postgres.url(TEMPLATE_DATABASE),
-    createLogger("tests", "silent"),
-  )
-  await queue.waitUntilReady()
-  await queue.close()
+  const [server, redisServer, browser, openapi] = await Promise.all([
+    startServer(),
+    findRedisServer(),
+    findBrowser(),
+    describeApi(),
+  ])
+  const { postgres, folder } = server
+  const shared = await serveSharedSystems(postgres, folder)
+  project.provide("folder", folder)
   project.provide("postgresUrl", postgres.url("DATABASE"))
-  project.provide("redisServer", await findRedisServer())
-  project.provide("browser", await findBrowser())
-  project.provide("openapi", await describeApi())
+  project.provide("sharedSystems", shared.url)
+  project.provide("redisServer", redisServer)
+  project.provide("browser", browser)
+  project.provide("openapi", openapi)
   return async () => {
-    await postgres.stop("immediate")
-    await rm(folder, { recursive: true })
+    await shared.close()
+    await server.stop()
+  }
+}
+
+/** Starts PostgreSQL in a folder that goes with it, with the newest schema in the template. */
+async function startServer() {
+  const folder = await mkdtemp(join(tmpdir(), "gofermart-tests-"))
+  cleanUpAfterThisProcess(folder)
+  // Whatever a test makes is in there, also a browser, and what a process of another user is to read.
+  await chmod(folder, 0o711)
+  process.env["TMPDIR"] = folder
+  const postgres = await startPostgres(folder, TEST_SERVER_SETTINGS)
+  await postgres.createDatabase(TEMPLATE_DATABASE)
+  const url = postgres.url(TEMPLATE_DATABASE)
+  await migrate(url)
+  return {
+    postgres,
+    folder,
+    async stop() {
+      await postgres.stop("immediate")
+      await postgres.remove()
+    },
   }
 }

@@ -1,13 +1,13 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { type Child, startChild } from "@gofermart/local-stack/child.ts"
 import { Customer } from "@gofermart/local-stack/customer.ts"
 import { buildSimulator } from "@gofermart/scoring-simulator/app.ts"
 import { inject } from "vitest"
+import { atEndOrBefore } from "./at-end.ts"
 import { createDatabase, type TestDatabase } from "./database.ts"
 import { newLogin } from "./numbers.ts"
+import { openProcesses } from "./processes.ts"
 import { type RedisServer, startRedis } from "@gofermart/local-stack/redis.ts"
+import { TEST_SETTINGS } from "./settings.ts"
 import { SimulatorControl } from "./simulator-control.ts"
 
 export type Backend = "postgresql" | "redis"
@@ -17,6 +17,11 @@ export interface SystemOptions {
   workers?: number
   /** A scoring system of the test's own; without it there is a simulator. */
   scoringUrl?: string
+  /**
+   * The simulator is a process of its own, for a test that counts its calls: in the test's, uploads
+   * hold it up, and calls that the workers spread come to it in bunches.
+   */
+  simulatorApart?: boolean
   env?: Record<string, string>
   /** What only the one or the other is told. */
   apiEnv?: Record<string, string>
@@ -44,58 +49,31 @@ export interface System {
   close(): Promise<void>
 }
 
-/** Any 32 bytes in base64url. */
-export const TEST_KEY = "dGhpcy1pcy1hLXRlc3Qta2V5LW9mLTMyLWJ5dGVzISE"
-
-/** Waits that a test would otherwise sit through. */
-const FAST = {
-  AUTH_KEYS: `test:${TEST_KEY}`,
-  REQUEUE_INTERVAL: "500ms",
-  REQUEUE_LEASE_MIN: "2s",
-  REQUEUE_LEASE_MAX: "5s",
-  SCORING_TIMEOUT: "5s",
-}
-
 /** Starts the real processes on a database, a queue and a scoring system of the test's own. */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const logFolder = await mkdtemp(join(tmpdir(), "gofermart-logs-"))
   const database = options.database ?? (await createDatabase())
   const redis = options.redis ?? (options.backend === "redis" ? await startOwnRedis() : undefined)
   const queueUrl = redis?.url ?? database.url
-  const simulatorApp = buildSimulator({})
-  const simulatorUrl = await simulatorApp.listen({ host: "127.0.0.1", port: 0 })
-  const env = {
-    ...FAST,
+  const simulator = await startSimulator(options.simulatorApart ?? false)
+  const processes = await openProcesses({
+    ...TEST_SETTINGS,
     DATABASE_URL: database.url,
     QUEUE_URL: queueUrl,
-    SCORING_URL: options.scoringUrl ?? simulatorUrl,
-    RUN_ADDRESS: "127.0.0.1:0",
-    OPERATORS_ADDRESS: "127.0.0.1:0",
+    SCORING_URL: options.scoringUrl ?? simulator.url,
     ...options.env,
-  }
-  const logFiles: string[] = []
-  const start = (entry: "api" | "worker", settings: Record<string, string> = {}) => {
-    const logFile = join(logFolder, `${entry}-${logFiles.length}.log`)
-    logFiles.push(logFile)
-    const own = entry === "api" ? options.apiEnv : options.workerEnv
-    return startChild(entry, { ...env, ...own, ...settings }, logFile)
-  }
-
-  const api = await start("api")
-  const apis = [api]
-  const addApi = async (settings?: Record<string, string>) => {
-    const another = await start("api", settings)
-    apis.push(another)
-    return another
-  }
+  })
+  const addApi = (settings?: Record<string, string>) =>
+    processes.start("api", { ...options.apiEnv, ...settings })
   const workers: Child[] = []
   const addWorker = async (settings?: Record<string, string>) => {
-    const worker = await start("worker", settings)
+    const worker = await processes.start("worker", { ...options.workerEnv, ...settings })
     workers.push(worker)
     return worker
   }
-  for (let i = 0; i < (options.workers ?? 1); i++) await addWorker()
-
+  const [api] = await Promise.all([
+    addApi(),
+    ...Array.from({ length: options.workers ?? 1 }, () => addWorker()),
+  ])
   const apiUrl = api.details["url"] ?? ""
   return {
     apiUrl,
@@ -103,30 +81,43 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     database,
     queueUrl,
     redis,
-    simulator: new SimulatorControl(simulatorUrl),
+    simulator: new SimulatorControl(simulator.url),
     api,
     workers,
     addApi,
     addWorker,
     register: () => Customer.register(apiUrl, newLogin()),
-    async logs() {
-      const texts = await Promise.all(logFiles.map((file) => readFile(file, "utf8")))
-      return texts.join("")
-    },
-    async close() {
+    logs: () => processes.logs(),
+    close: atEndOrBefore(async () => {
       await database.expectNoneInTransaction()
-      await Promise.all([...apis, ...workers].map((child) => child.stop()))
-      await simulatorApp.close()
+      await processes.stop()
+      await simulator.close()
       await redis?.close()
       await database.drop()
-      await rm(logFolder, { recursive: true })
-    },
+    }),
+  }
+}
+
+async function startSimulator(isApart: boolean) {
+  if (!isApart) {
+    const app = buildSimulator({})
+    return {
+      url: await app.listen({ host: "127.0.0.1", port: 0 }),
+      close: atEndOrBefore(() => app.close()),
+    }
+  }
+  const child = await startChild("simulator", { SIMULATOR_ADDRESS: "127.0.0.1:0" }, "/dev/null")
+  return {
+    url: child.details["url"] ?? "",
+    close: atEndOrBefore(async () => void (await child.stop())),
   }
 }
 
 /** Starts a Redis of the test's own, on a data folder of the test's own if need be. */
-export function startOwnRedis(dataFolder?: string): Promise<RedisServer> {
+export async function startOwnRedis(dataFolder?: string): Promise<RedisServer> {
   const server = inject("redisServer")
   if ("missing" in server) throw new Error(server.missing)
-  return startRedis(server.path, dataFolder)
+  const redis = await startRedis(server.path, dataFolder)
+  atEndOrBefore(() => redis.close())
+  return redis
 }

@@ -1,12 +1,19 @@
-import { setTimeout as sleep } from "node:timers/promises"
-import { createParser } from "eventsource-parser"
 import { type GofermartClient, RefusedError, type Schemas } from "./client.ts"
+import { EventStreamParser, type MessageHandlers } from "./event-stream-parser.ts"
+import { sleep } from "./sleep.ts"
 
 type Data = Schemas["AccountEvent"]
+type KeysOf<Each> = Each extends unknown ? keyof Each : never
+/** An event has the name of what its data tell, beside the balance. */
+type EventName = Exclude<KeysOf<Data>, "balance">
 /** A change of the account. `id` is the account's version that it made. */
-export type AccountEvent = { id: string } & (
-  | { event: "order"; data: Extract<Data, { order: unknown }> }
-  | { event: "withdrawal"; data: Extract<Data, { withdrawal: unknown }> }
+export type AccountEvent = {
+  [Name in EventName]: { id: string; event: Name; data: Extract<Data, Record<Name, unknown>> }
+}[EventName]
+
+/** Others, of a newer API, are passed over. */
+const KNOWN_EVENTS: ReadonlySet<string> = new Set(
+  Object.keys({ order: true, withdrawal: true } satisfies Record<EventName, true>),
 )
 
 /** Until the server says otherwise. */
@@ -48,7 +55,7 @@ export async function* followEvents(
     }
     const delayMs = Math.max(position.retryDelayMs, RETRY_DELAY_MIN_MS, retryAfterMs)
     const boundedMs = Math.min(delayMs * 2 ** failures, RETRY_DELAY_MAX_MS)
-    await sleep(boundedMs, undefined, { signal }).catch(() => {})
+    await sleep(boundedMs, signal)
   }
 }
 
@@ -75,25 +82,27 @@ async function* readEvents(
   position: Position,
 ): AsyncGenerator<AccountEvent, void, undefined> {
   const parsed: AccountEvent[] = []
-  const parser = createParser({
-    maxBufferSize: EVENT_CHARACTERS_MAX,
+  const handlers: MessageHandlers = {
     // An id may come without an event; it too is where to resume.
-    onId: (id) => (position.lastEventId = id),
-    onRetry: (delayMs) => (position.retryDelayMs = delayMs),
-    onEvent({ id = "", event, data }) {
-      if (event !== "order" && event !== "withdrawal") return
+    onId: (id) => void (position.lastEventId = id),
+    onRetry: (delayMs) => void (position.retryDelayMs = delayMs),
+    onMessage: ({ id, event, data }) => {
+      if (!KNOWN_EVENTS.has(event)) return
       parsed.push({ id, event, data: JSON.parse(data) } as AccountEvent)
     },
-  })
+  }
+  const parser = new EventStreamParser(handlers, EVENT_CHARACTERS_MAX)
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader()
   const cancel = () => reader.cancel().catch(() => {})
-  const silence = setTimeout(() => void cancel(), SILENCE_TIMEOUT_MS)
+  const cancelAfterSilence = () => setTimeout(() => void cancel(), SILENCE_TIMEOUT_MS)
+  let silence = cancelAfterSilence()
   try {
     for (;;) {
       // A connection that breaks is as good as one that was closed.
       const { value } = await reader.read().catch(() => ({ value: undefined }))
       if (value === undefined) return
-      silence.refresh()
+      clearTimeout(silence)
+      silence = cancelAfterSilence()
       parser.feed(value)
       yield* parsed.splice(0)
     }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util"
-import { type AccountEvent, followEvents } from "@gofermart/client/follow-events.ts"
+import { type AccountEvent, followEvents } from "@gofermart/client"
 import type { Customer } from "./customer.ts"
 
 /** Follows a customer's account from its beginning until `count` events have come, or it aborts. */
@@ -23,11 +23,7 @@ export async function whatIsWrong(events: AccountEvent[], customer: Customer): P
     customer.withdrawals(),
     customer.balance(),
   ])
-  const shown = events.map((change) =>
-    change.event === "order"
-      ? `order ${change.data.order.number}`
-      : `withdrawal ${change.data.withdrawal.order}`,
-  )
+  const shown = events.map(describeEvent)
   const listed = [
     ...orders.map(({ number }) => `order ${number}`),
     ...withdrawals.map(({ order }) => `withdrawal ${order}`),
@@ -44,4 +40,13 @@ export async function whatIsWrong(events: AccountEvent[], customer: Customer): P
     wrong.push(`The last event says ${last ?? "nothing"}, the balance is ${balance.current}.`)
   }
   return wrong
+}
+
+function describeEvent({ event, data }: AccountEvent): string {
+  switch (event) {
+    case "order":
+      return `order ${data.order.number}`
+    case "withdrawal":
+      return `withdrawal ${data.withdrawal.order}`
+  }
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { ConfigError, EXIT_CONFIG } from "@gofermart/shared/runtime/env.ts"
+import { compileCacheEnv } from "./compile-cache.ts"
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url))
 
@@ -10,7 +12,8 @@ export const ENTRIES = {
   simulator: "packages/scoring-simulator/src/main.ts",
 } as const
 
-const READY_TIMEOUT_MS = 30_000
+/** Ten times what a busy machine takes: a process that cannot start ends by itself, and says why. */
+const READY_TIMEOUT_MS = 120_000
 /** More than any process takes that still can stop by itself. */
 const STOP_TIMEOUT_MS = 30_000
 
@@ -36,8 +39,8 @@ export function startChild(
 
 /**
  * Starts a program of this repository, named by its path in it, and resolves when it has announced
- * that it serves. Its output goes to `logFile`. It has nothing but `env` and the path: a setting
- * meant for one is no other's.
+ * that it serves. Its output goes to `logFile`. It has nothing but `env`, the path and the compile
+ * cache: a setting meant for one is no other's.
  *
  * It is in a process group of its own, so that Ctrl-C reaches only its parent, which then stops
  * everything in order; when the parent is gone, it stops by itself.
@@ -50,7 +53,7 @@ export async function startProgram(
   const log = openSync(logFile, "w")
   const child = spawn(process.execPath, [program], {
     cwd: repository,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], ...compileCacheEnv(), ...env },
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
   })
@@ -87,7 +90,9 @@ async function ready(
     timeout.reject(new Error(`${program} was not ready in ${READY_TIMEOUT_MS} ms; see ${logFile}`))
   }, READY_TIMEOUT_MS)
   const died = exited.then((code) => {
-    throw new Error(`${program} ended with ${code ?? "a signal"} at its start; see ${logFile}`)
+    const sentence = `${program} ended with ${code ?? "a signal"} at its start; see ${logFile}`
+    if (code === EXIT_CONFIG) throw new ConfigError(`${sentence}\n${complaints(logFile)}`)
+    throw new Error(sentence)
   })
   try {
     return await Promise.race([said, timeout.promise, died])
@@ -98,4 +103,10 @@ async function ready(
     clearTimeout(timer)
     died.catch(() => {})
   }
+}
+
+/** What it has said that is no line of its log. */
+function complaints(logFile: string): string {
+  const lines = readFileSync(logFile, "utf8").split("\n")
+  return lines.filter((line) => line !== "" && !line.startsWith("{")).join("\n")
 }

@@ -3,7 +3,7 @@ import {
   type GofermartClient,
   RefusedError,
   type Schemas,
-} from "@gofermart/client/client.ts"
+} from "@gofermart/client"
 
 /** A customer's side of the HTTP API, as a shop's front end would use it. A refusal is thrown. */
 export class Customer {

@@ -1,12 +1,25 @@
 import { randomBytes } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { accessSync, constants, readFileSync, statSync } from "node:fs"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import { ConfigError, hasControlCharacter } from "@gofermart/shared/runtime/env.ts"
+import { setting } from "@gofermart/shared/runtime/setting.ts"
+import { Type } from "typebox"
+
+const description = "a folder that can be made and written in"
+
+/** Judged by `judgeDataFolder`, with what the file system says of it. */
+export const dataFolderSetting = setting(Type.Optional(Type.String({ description })), {
+  purpose: "the folder of everything that the local stack keeps",
+  fallback: ".data/ of the checkout",
+})
 
 /** Everything the local stack keeps: the database, the simulator's orders, keys and logs. */
-export const dataFolder =
-  process.env["GOFERMART_DATA"] ?? fileURLToPath(new URL("../../../.data/", import.meta.url))
+export const dataFolder = resolve(
+  process.env["GOFERMART_DATA"]?.trim() ||
+    fileURLToPath(new URL("../../../.data/", import.meta.url)),
+)
 export const logsFolder = join(dataFolder, "logs")
 
 const KEY_BYTES = 32
@@ -30,7 +43,7 @@ export interface Running {
  * another one does.
  */
 export async function lockDataFolder(): Promise<void> {
-  await mkdir(logsFolder, { recursive: true, mode: 0o700 })
+  await makeDataFolder()
   for (let attempt = 1; ; attempt++) {
     try {
       await writeFile(lockFile, String(process.pid), { flag: "wx" })
@@ -47,6 +60,35 @@ export async function lockDataFolder(): Promise<void> {
       await rm(lockFile, { force: true })
     }
   }
+}
+
+async function makeDataFolder(): Promise<void> {
+  judgeDataFolder()
+  try {
+    await mkdir(logsFolder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw unusableFolder(`it cannot be made: ${(error as NodeJS.ErrnoException).code}`)
+  }
+}
+
+/** Throws a `ConfigError` when the data folder is there and cannot be used. */
+export function judgeDataFolder(): void {
+  // PostgreSQL keeps the path in a file with a line for each thing in it.
+  if (hasControlCharacter(dataFolder)) {
+    throw unusableFolder("its path has a line break or another control character in it")
+  }
+  try {
+    if (!statSync(dataFolder).isDirectory()) throw unusableFolder("it is a file")
+    accessSync(dataFolder, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if (error instanceof ConfigError) throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== "ENOENT") throw unusableFolder(`it cannot be used: ${code}`)
+  }
+}
+
+function unusableFolder(reason: string): ConfigError {
+  return new ConfigError(`GOFERMART_DATA must be ${description} (${reason})`)
 }
 
 export async function unlockDataFolder(): Promise<void> {

@@ -8,10 +8,12 @@ import {
   pointsFromNumber,
   pointsToNumber,
 } from "@gofermart/shared/domain/points.ts"
+import { readConfigOrExit } from "@gofermart/shared/runtime/config-exit.ts"
+import { onReaderGone } from "@gofermart/shared/runtime/exit.ts"
 import { SingleBar } from "cli-progress"
 import { collectEvents, whatIsWrong } from "./account-events.ts"
 import { Customer } from "./customer.ts"
-import { readRunning } from "./data-folder.ts"
+import { judgeDataFolder, readRunning } from "./data-folder.ts"
 import { announceOrder } from "./simulator-client.ts"
 
 const CUSTOMERS = 6
@@ -27,6 +29,8 @@ const EVENTS_TIMEOUT_MS = 10_000
 const LOOK_INTERVAL_MS = 250
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
+onReaderGone((code) => process.exit(code))
+readConfigOrExit(judgeDataFolder)
 const running = await readRunning()
 if (running === undefined)
   fail("Gofermart does not run from this folder. Start it first: pnpm start")

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 import { HELP, readOptions } from "./options.ts"
 
 const DEFAULTS = {
@@ -33,12 +34,12 @@ describe("starting without options", () => {
   it("looks behind an empty variable of ours for the published contract's", () => {
     const env = {
       DATABASE_URL: "",
-      DATABASE_URI: "postgres://theirs",
+      DATABASE_URI: "postgres://theirs/d",
       SCORING_URL: "",
       ACCRUAL_SYSTEM_ADDRESS: "theirs:8080",
     }
     expect(read("", env)).toMatchObject({
-      databaseUrl: "postgres://theirs",
+      databaseUrl: "postgres://theirs/d",
       scoringUrl: "theirs:8080",
     })
   })
@@ -80,18 +81,18 @@ describe("an option", () => {
   it("can be a variable of the published contract, which counts for less than ours", () => {
     const theirs = {
       RUN_ADDRESS: ":9090",
-      DATABASE_URI: "postgres://theirs",
+      DATABASE_URI: "postgres://theirs/d",
       ACCRUAL_SYSTEM_ADDRESS: "theirs:8080",
     }
     expect(read("", theirs)).toEqual({
       ...DEFAULTS,
       address: ":9090",
-      databaseUrl: "postgres://theirs",
+      databaseUrl: "postgres://theirs/d",
       scoringUrl: "theirs:8080",
     })
-    const both = { ...theirs, DATABASE_URL: "postgres://ours", SCORING_URL: "ours:8080" }
+    const both = { ...theirs, DATABASE_URL: "postgres://ours/d", SCORING_URL: "ours:8080" }
     expect(read("", both)).toMatchObject({
-      databaseUrl: "postgres://ours",
+      databaseUrl: "postgres://ours/d",
       scoringUrl: "ours:8080",
     })
   })
@@ -99,8 +100,8 @@ describe("an option", () => {
   it("counts for more as a flag than as a variable", () => {
     const env = {
       RUN_ADDRESS: ":1",
-      DATABASE_URL: "postgres://env",
-      DATABASE_URI: "postgres://env",
+      DATABASE_URL: "postgres://env/d",
+      DATABASE_URI: "postgres://env/d",
       QUEUE_URL: "redis://env",
       SCORING_URL: "http://env",
       ACCRUAL_SYSTEM_ADDRESS: "http://env",
@@ -118,12 +119,12 @@ describe("the number of workers", () => {
   })
 
   it.each(["0", "65", "1.5", "many", "NaN", "Infinity", "1e9"])("cannot be %s", (workers) => {
-    expect(() => read(`-w ${workers}`)).toThrow("The number of workers must be from 1 to 64.")
-    expect(() => read("", { WORKERS: workers })).toThrow(RangeError)
+    expect(() => read(`-w ${workers}`)).toThrow("WORKERS must be a whole number from 1 to 64")
+    expect(() => read("", { WORKERS: workers })).toThrow(ConfigError)
   })
 
   it("cannot be negative", () => {
-    expect(() => readOptions(["--workers=-1"], {})).toThrow(RangeError)
+    expect(() => readOptions(["--workers=-1"], {})).toThrow(ConfigError)
   })
 
   it("counts as not given when empty, as every option does", () => {
@@ -134,7 +135,7 @@ describe("the number of workers", () => {
 
 describe("a command line that is not usable", () => {
   it.each(["--port 80", "-x", "start", "-a", "--database", "-d -r x"])("is refused: %s", (line) => {
-    expect(() => read(line)).toThrow(TypeError)
+    expect(() => read(line)).toThrow(ConfigError)
   })
 })
 
@@ -158,5 +159,13 @@ describe("help", () => {
     ]) {
       expect(HELP).toContain(name)
     }
+  })
+})
+
+describe("an argument without its flag", () => {
+  it("is refused and not repeated: it may be a connection string", () => {
+    const refused = () => readOptions(["postgresql://anna:hunter22@db/gofermart"], {})
+    expect(refused).toThrow(ConfigError)
+    expect(refused).not.toThrow(/hunter22|gofermart/)
   })
 })

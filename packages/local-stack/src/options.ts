@@ -1,28 +1,81 @@
 import { parseArgs } from "node:util"
+import { Schema as ApiSchema } from "@gofermart/api/config.ts"
+import { scoringSettings } from "@gofermart/scoring-client/settings.ts"
 import {
-  isDatabaseUrl,
-  isQueueUrl,
-  parseAddress,
-  withContractNames,
+  connectionRule,
+  connectionSettings,
+  readConnections,
+} from "@gofermart/shared/queue/connection-settings.ts"
+import {
+  ConfigError,
+  isGiven,
+  listenAddress,
+  namesOf,
+  readEnv,
+  wholeNumber,
+  withSettings,
 } from "@gofermart/shared/runtime/env.ts"
+import { defineSettings, optional, setting } from "@gofermart/shared/runtime/setting.ts"
+import { helpLines, helpOf } from "@gofermart/shared/runtime/settings-help.ts"
+import { dataFolderSetting } from "./data-folder.ts"
 
-export const HELP = `Starts Gofermart on this machine and stops it on Ctrl-C.
+const WORKERS_MAX = 64
+/** Of the API's listener for operators, when it is free. */
+export const OPERATORS_PORT = 8090
+
+/** Every setting of the launcher's own by the name of its environment variable. */
+export const Schema = defineSettings({
+  RUN_ADDRESS: ApiSchema.properties.RUN_ADDRESS,
+  ...connectionSettings,
+  DATABASE_URL: optional(connectionSettings.DATABASE_URL, "an embedded PostgreSQL"),
+  SCORING_URL: optional(scoringSettings.SCORING_URL, "a simulator of it"),
+  WORKERS: setting(wholeNumber(1, WORKERS_MAX, 1), {
+    purpose: "how many workers to start",
+    unit: "processes",
+  }),
+  OPERATORS_ADDRESS: setting(listenAddress(`127.0.0.1:${OPERATORS_PORT}`), {
+    purpose: "as the API's; a worker takes another port of the same interface",
+  }),
+})
+
+/** Everything that the launcher reads from its environment. */
+export const allSettings = { ...Schema.properties, GOFERMART_DATA: dataFolderSetting }
+
+/** What of its settings can be given as a flag too, which goes before the variable. */
+const FLAGS = {
+  address: { short: "a", value: "HOST:PORT", setting: "RUN_ADDRESS" },
+  database: { short: "d", value: "URL", setting: "DATABASE_URL" },
+  queue: { short: "q", value: "URL", setting: "QUEUE_URL" },
+  scoring: { short: "r", value: "URL", setting: "SCORING_URL" },
+  workers: { short: "w", value: "N", setting: "WORKERS" },
+} as const
+
+/** The text for `--help`. */
+export const HELP = helpText()
+
+function helpText(): string {
+  const flags = Object.entries(FLAGS).map(([flag, { short, value, setting: name }]) => {
+    const label = `-${short}, --${flag} ${value}, or ${namesOf(name).join(" or ")}`
+    return helpLines(label, Schema.properties[name])
+  })
+  const { DATABASE_PASSWORD, OPERATORS_ADDRESS, GOFERMART_DATA } = allSettings
+  return `Starts Gofermart on this machine and stops it on Ctrl-C.
 
   pnpm start [options]
 
-  -a, --address HOST:PORT   where the API listens             (RUN_ADDRESS; 127.0.0.1:8080)
-  -d, --database URL        a PostgreSQL to use               (DATABASE_URL, DATABASE_URI)
-  -q, --queue URL           a Redis for the queue             (QUEUE_URL; the database)
-  -r, --scoring URL         the scoring system                (SCORING_URL, ACCRUAL_SYSTEM_ADDRESS)
-  -w, --workers N           accrual workers to start          (WORKERS; 1)
-  -h, --help                this text
+Options, each also as an environment variable; an option counts for more:
 
-What is not given is embedded: a PostgreSQL with its data under .data/ (or GOFERMART_DATA), and a
-simulator of the scoring system. A flag goes before its variable. Other settings of the services (see the README)
-are taken from the environment.
+${flags.join("\n")}
+  -h, --help
+      this text
+
+As environment variables only:
+
+${helpOf({ DATABASE_PASSWORD, OPERATORS_ADDRESS, GOFERMART_DATA })}
+
+Other settings of the services, which docs/SETTINGS.md lists, are handed to them.
 `
-
-const WORKERS_MAX = 64
+}
 
 export interface StartOptions {
   address: string
@@ -30,54 +83,55 @@ export interface StartOptions {
   queueUrl: string | undefined
   scoringUrl: string | undefined
   workers: number
+  /** Undefined when it is not given: then it is at a usual port, or at any. */
+  operatorsAddress: string | undefined
 }
 
-/** Reads the command line; undefined when it asks for help. Throws when it is not usable. */
+/**
+ * Reads the command line, and the environment where it says nothing; undefined when it asks for
+ * help. Throws a `ConfigError` when it is not usable.
+ */
 export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOptions | undefined {
-  const { values } = parseArgs({
-    args,
-    options: {
-      address: { type: "string", short: "a" },
-      database: { type: "string", short: "d" },
-      queue: { type: "string", short: "q" },
-      scoring: { type: "string", short: "r" },
-      workers: { type: "string", short: "w" },
-      help: { type: "boolean", short: "h" },
-    },
+  const flags = readFlags(args)
+  if (flags.help === true) return undefined
+  const given = Object.entries(FLAGS).flatMap(([flag, { setting: name }]) => {
+    const text = flags[flag as keyof typeof FLAGS]
+    return text ? [[name, text] as const] : []
   })
-  if (values.help === true) return undefined
-  const named = withContractNames(env)
-  const workersText = given(values.workers) ?? given(env["WORKERS"]) ?? "1"
-  const options = {
-    address: given(values.address) ?? given(env["RUN_ADDRESS"]) ?? "127.0.0.1:8080",
-    databaseUrl: given(values.database) ?? given(named["DATABASE_URL"]),
-    queueUrl: given(values.queue) ?? given(env["QUEUE_URL"]),
-    scoringUrl: given(values.scoring) ?? given(named["SCORING_URL"]),
-    workers: /^[0-9]+$/.test(workersText) ? Number(workersText) : Number.NaN,
+  const read = readEnv(Schema, withSettings(env, Object.fromEntries(given)), [connectionRule])
+  const { DATABASE_URL, ...others } = read
+  return {
+    address: read.RUN_ADDRESS,
+    databaseUrl: DATABASE_URL && readConnections({ DATABASE_URL, ...others }).databaseUrl,
+    queueUrl: read.QUEUE_URL,
+    scoringUrl: read.SCORING_URL,
+    workers: read.WORKERS,
+    operatorsAddress: isGiven(env, "OPERATORS_ADDRESS") ? read.OPERATORS_ADDRESS : undefined,
   }
-  const wrong = whatIsWrong(options)
-  if (wrong.length > 0) throw new RangeError(wrong.join("\n"))
-  return options
 }
 
-/** In sentences, without the values: a connection string holds a password. */
-function whatIsWrong({ address, databaseUrl, queueUrl, workers }: StartOptions): string[] {
-  const wrong: string[] = []
-  if (parseAddress(address) === undefined) {
-    wrong.push("The address must be HOST:PORT, or :PORT for every interface.")
+function readFlags(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        address: { type: "string", short: FLAGS.address.short },
+        database: { type: "string", short: FLAGS.database.short },
+        queue: { type: "string", short: FLAGS.queue.short },
+        scoring: { type: "string", short: FLAGS.scoring.short },
+        workers: { type: "string", short: FLAGS.workers.short },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values
+  } catch (error) {
+    throw new ConfigError(`${whatIsWrongInFlags(error)}\nSee --help.`)
   }
-  if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
-    wrong.push("The database must be a URL postgresql://user:password@host:port/name.")
-  }
-  if (queueUrl !== undefined && !isQueueUrl(queueUrl)) {
-    wrong.push("The queue must be a URL redis://… or postgresql://….")
-  }
-  if (!(workers >= 1 && workers <= WORKERS_MAX)) {
-    wrong.push(`The number of workers must be from 1 to ${WORKERS_MAX}.`)
-  }
-  return wrong
 }
 
-function given(value: string | undefined): string | undefined {
-  return value === "" ? undefined : value
+/** An argument without its flag may be a connection string: it is not repeated. */
+function whatIsWrongInFlags(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL"
+    ? "An argument is not a flag, nor the value of one."
+    : message
 }

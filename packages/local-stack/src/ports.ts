@@ -1,4 +1,5 @@
 import { createServer } from "node:net"
+import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 
 /** A port that was free a moment ago on the loopback interface. */
 export async function freePort(): Promise<number> {
@@ -7,7 +8,23 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export async function isFree(port: number): Promise<boolean> {
+/**
+ * Starts something at a usual port of the loopback interface, or at any free one when another program
+ * has that, be it only since a moment ago: then `start` rejects with what `listen` throws.
+ */
+export async function atUsualPort<Started>(
+  usualPort: number,
+  start: (address: string) => Promise<Started>,
+): Promise<Started> {
+  try {
+    if (await isFree(usualPort)) return await start(`127.0.0.1:${usualPort}`)
+  } catch (error) {
+    if (!(error instanceof ConfigError && error.message.includes("EADDRINUSE"))) throw error
+  }
+  return start("127.0.0.1:0")
+}
+
+async function isFree(port: number): Promise<boolean> {
   return (await tryPort(port)) !== undefined
 }
 

@@ -1,18 +1,30 @@
-import { execFile } from "node:child_process"
+import { type ChildProcess, execFile, spawn, type SpawnOptions } from "node:child_process"
 import { randomBytes } from "node:crypto"
+import { once } from "node:events"
+import { closeSync, openSync } from "node:fs"
 import { chown, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
-import { Client, escapeIdentifier } from "pg"
+import { escapeIdentifier } from "pg"
+import { withClient } from "@gofermart/shared/db/with-client.ts"
+import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 import { freePort } from "./ports.ts"
 
 const run = promisify(execFile)
 
-const START_TIMEOUT_S = 60
+const START_TIMEOUT_MS = 60_000
+const START_POLL_MS = 20
+/** Between double quotes, as initdb writes the paths of its own programs for a shell. */
+const MEANINGFUL_TO_SHELLS = /[$"`\\]/
+/** Of ports that were free a moment before. */
+const PORT_TRIES_MAX = 5
 const STOP_TIMEOUT_S = 30
 /** `nobody`: PostgreSQL refuses to run as root, and every system has this one. */
 const UNPRIVILEGED_ID = 65_534
 const SUPERUSER = "gofermart"
+/** See LOCK_FILE_LINE_PM_STATUS in PostgreSQL's `miscinit.c`; counted from 0. */
+const PID_FILE_STATE_LINE = 7
 
 export interface EmbeddedPostgres {
   /** The connection string of a database of this server. */
@@ -23,14 +35,19 @@ export interface EmbeddedPostgres {
   start(): Promise<void>
   /** Stops it: `fast` disconnects everybody and flushes; `immediate` is a crash. */
   stop(mode?: "fast" | "immediate"): Promise<void>
+  /** Removes everything it has on disk. Only once it is stopped. */
+  remove(): Promise<void>
 }
 
 /**
  * Starts the PostgreSQL that comes as an npm package, on a free loopback port, with its data in
  * `folder`; makes the data folder when it is not there, and takes over a server that an
- * earlier, killed run has left behind.
+ * earlier, killed run has left behind. `settings`: what the server is to have set beside its own.
  */
-export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
+export async function startPostgres(
+  folder: string,
+  settings: Record<string, string> = {},
+): Promise<EmbeddedPostgres> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const user = await unprivilegedUser(folder)
   const data = join(user.folder, "data")
@@ -38,23 +55,17 @@ export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
   const password = await keepPassword(join(folder, "password"))
   await initialise(user, data, password)
 
-  const port = await freePort()
-  const parameters = Object.entries({
-    listen_addresses: "127.0.0.1",
-    port: String(port),
-    unix_socket_directories: "",
-    max_connections: "500",
-  }).map(([name, value]) => `-c ${name}='${value}'`)
-
   const pgCtl = (...args: string[]) => user.run("pg_ctl", [...args, "--pgdata", data, "--wait"])
+  let port = await freePort()
   const start = async () => {
-    await rm(log, { force: true })
-    try {
-      await pgCtl("start", "-s", "-t", `${START_TIMEOUT_S}`, "-l", log, "-o", parameters.join(" "))
-    } catch (error) {
-      const said = await readFile(log, "utf8").catch(() => "")
-      throw new Error(`PostgreSQL did not start.\n${said}`, { cause: error })
-    }
+    const parameters = Object.entries({
+      listen_addresses: "127.0.0.1",
+      port: String(port),
+      unix_socket_directories: "",
+      max_connections: "500",
+      ...settings,
+    }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+    await launch(user, ["-D", data, ...parameters], join(data, "postmaster.pid"), log)
   }
   const stop = async (mode: "fast" | "immediate" = "fast") => {
     await pgCtl("stop", "-s", "-m", mode, "-t", `${STOP_TIMEOUT_S}`)
@@ -64,7 +75,15 @@ export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
     () => false,
   )
   if (left) await stop()
-  await start()
+  for (let tries = 1; ; tries++) {
+    try {
+      await start()
+      break
+    } catch (error) {
+      if (tries === PORT_TRIES_MAX || !/Address already in use/.test(String(error))) throw error
+      port = await freePort()
+    }
+  }
 
   const url = (database: string) =>
     `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
@@ -72,16 +91,19 @@ export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
     url,
     start,
     stop,
+    async remove() {
+      for (const path of [folder, user.folder, ...user.programs]) {
+        await rm(path, { recursive: true, force: true })
+      }
+    },
     async createDatabase(name) {
-      const client = new Client({ connectionString: url("postgres") })
-      await client.connect()
       try {
-        await client.query(`CREATE DATABASE ${escapeIdentifier(name)}`)
+        await withClient({ connectionString: url("postgres") }, (client) =>
+          client.query(`CREATE DATABASE ${escapeIdentifier(name)}`),
+        )
       } catch (error) {
         const DUPLICATE_DATABASE = "42P04"
         if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error
-      } finally {
-        await client.end()
       }
     },
   }
@@ -90,7 +112,48 @@ export async function startPostgres(folder: string): Promise<EmbeddedPostgres> {
 interface PostgresUser {
   /** Where this user may keep the server's files. */
   folder: string
+  /** Where there is a copy of the programs for it. */
+  programs: string[]
   run(program: string, args: string[]): Promise<unknown>
+  spawn(program: string, args: string[], options: SpawnOptions): ChildProcess
+}
+
+/**
+ * Starts the server and resolves when it takes connections. `pg_ctl start` would have a shell do so,
+ * to which a `$` in the data folder's path means something.
+ *
+ * It goes on when this process is gone, as pg_ctl's does: the next one takes it over.
+ */
+async function launch(
+  user: PostgresUser,
+  args: string[],
+  pidFile: string,
+  log: string,
+): Promise<void> {
+  const output = openSync(log, "w")
+  const server = user.spawn("postgres", args, { stdio: ["ignore", output, output], detached: true })
+  closeSync(output)
+  server.unref()
+  let ended: { cause?: unknown } | undefined
+  const end = once(server, "exit").then(
+    () => (ended = {}),
+    (cause: unknown) => (ended = { cause }),
+  )
+  const deadline = performance.now() + START_TIMEOUT_MS
+  while (!(await isReady(pidFile, server.pid))) {
+    if (ended !== undefined || performance.now() > deadline) {
+      server.kill("SIGQUIT")
+      const said = await readFile(log, "utf8").catch(() => "")
+      throw new Error(`PostgreSQL did not start.\n${said}`, await end)
+    }
+    await sleep(START_POLL_MS)
+  }
+}
+
+/** A server writes its process and, at last, its state to this file. */
+async function isReady(pidFile: string, pid: number | undefined): Promise<boolean> {
+  const lines = (await readFile(pidFile, "utf8").catch(() => "")).split("\n")
+  return Number(lines[0]) === pid && lines[PID_FILE_STATE_LINE]?.trim() === "ready"
 }
 
 /**
@@ -101,15 +164,28 @@ interface PostgresUser {
  */
 async function unprivilegedUser(folder: string): Promise<PostgresUser> {
   const programs = await programsFolder()
+  if (MEANINGFUL_TO_SHELLS.test(programs)) {
+    throw new ConfigError(
+      `The embedded PostgreSQL cannot run from a folder whose path has $, ", \` or \\ in it: move the checkout, or set DATABASE_URL.`,
+    )
+  }
   if (process.getuid?.() !== 0) {
-    return { folder, run: (program, args) => run(join(programs, program), args) }
+    return {
+      folder,
+      programs: [],
+      run: (program, args) => run(join(programs, program), args),
+      spawn: (program, args, options) => spawn(join(programs, program), args, options),
+    }
   }
   const map = ["--user", `--map-user=${UNPRIVILEGED_ID}`, `--map-group=${UNPRIVILEGED_ID}`]
   try {
     await run("unshare", [...map, "true"])
     return {
       folder,
+      programs: [],
       run: (program, args) => run("unshare", [...map, join(programs, program), ...args]),
+      spawn: (program, args, options) =>
+        spawn("unshare", [...map, join(programs, program), ...args], options),
     }
   } catch {
     return await nobody(programs, folder)
@@ -125,9 +201,12 @@ async function nobody(programs: string, folder: string): Promise<PostgresUser> {
   await mkdir(home, { recursive: true, mode: 0o700 })
   await chown(home, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
   const as = { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID, cwd: home }
+  const path = (program: string) => join(reachable, "native", "bin", program)
   return {
     folder: home,
-    run: (program, args) => run(join(reachable, "native", "bin", program), args, as),
+    programs: [reachable],
+    run: (program, args) => run(path(program), args, as),
+    spawn: (program, args, options) => spawn(path(program), args, { ...options, ...as }),
   }
 }
 

@@ -1,14 +1,15 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { promisify } from "node:util"
+import { rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { withTimeout } from "@gofermart/shared/runtime/with-timeout.ts"
+import { findProgram, REDIS_SERVERS } from "./find-program.ts"
 import { freePort } from "./ports.ts"
 import { Redis } from "ioredis"
 
-const run = promisify(execFile)
-
-const PROGRAMS = ["redis-server", "valkey-server"]
-const CONNECT_TRIES_MAX = 50
 const CONNECT_DELAY_MS = 100
+const START_TIMEOUT_MS = 20_000
 
 export interface RedisServer {
   url: string
@@ -21,17 +22,18 @@ export interface RedisServer {
   thaw(): void
   /** Kills it, with everything in it. */
   kill(): Promise<void>
-  /** Starts it again on the same port, empty, or with what its data folder holds. */
-  start(): Promise<void>
+  /**
+   * Starts it again on the same port, empty, or with what its data folder holds; with further
+   * options of `redis-server` if need be.
+   */
+  start(...options: string[]): Promise<void>
   close(): Promise<void>
 }
 
 /** Finds a server that a caller may start, kill and flush; a given one must not be treated so. */
 export async function findRedisServer(): Promise<{ path: string } | { missing: string }> {
-  for (const program of PROGRAMS) {
-    const found = await run("sh", ["-c", `command -v ${program}`]).catch(() => undefined)
-    if (found !== undefined) return { path: found.stdout.trim() }
-  }
+  const path = await findProgram(REDIS_SERVERS)
+  if (path !== undefined) return { path }
   return { missing: "no redis-server or valkey-server on the PATH; apt-get install redis-server" }
 }
 
@@ -42,25 +44,40 @@ export async function findRedisServer(): Promise<{ path: string } | { missing: s
 export async function startRedis(path: string, dataFolder?: string): Promise<RedisServer> {
   const port = await freePort()
   const url = `redis://127.0.0.1:${port}`
+  const pidFile = join(tmpdir(), `redis-${port}.pid`)
   const client = new Redis(url, {
     lazyConnect: true,
-    retryStrategy: (tries: number) => (tries > CONNECT_TRIES_MAX ? null : CONNECT_DELAY_MS),
+    // However long the server is away before it is started again.
+    retryStrategy: () => CONNECT_DELAY_MS,
     maxRetriesPerRequest: null,
   })
   client.on("error", () => {})
   let server: ChildProcess | undefined
-  const start = async () => {
-    const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""]
+  const start = async (...further: string[]) => {
+    const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--pidfile", pidFile]
     if (dataFolder !== undefined) options.push("--dir", dataFolder)
-    server = spawn(path, options, { stdio: "ignore" })
-    await client.ping()
+    const started = spawn(path, [...options, ...further], { stdio: "ignore" })
+    server = started
+    const ended = once(started, "exit").then(() => {
+      throw new Error("Redis ended at its start")
+    })
+    ended.catch(() => {})
+    await Promise.race([
+      withTimeout(client.ping(), START_TIMEOUT_MS, "Redis does not answer"),
+      ended,
+    ])
   }
   const kill = async () => {
     if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
     server.kill("SIGKILL")
     await once(server, "exit")
+    await rm(pidFile, { force: true })
   }
-  await start()
+  await start().catch(async (error: unknown) => {
+    client.disconnect()
+    await kill()
+    throw error
+  })
   return {
     url,
     client,

@@ -1,13 +1,14 @@
 import { join } from "node:path"
-import { migrate } from "@gofermart/shared/db/migrate.ts"
+import { migrate } from "@gofermart/shared/migrate/migrate.ts"
+import { isGiven, withSettings } from "@gofermart/shared/runtime/env.ts"
 import { type Child, startChild } from "./child.ts"
 import { dataFolder, keepAuthKeys, logsFolder } from "./data-folder.ts"
-import type { StartOptions } from "./options.ts"
-import { freePort, isFree } from "./ports.ts"
+import { OPERATORS_PORT, type StartOptions } from "./options.ts"
+import { atUsualPort } from "./ports.ts"
 import { startPostgres } from "./postgres.ts"
+import { settingsOf } from "./settings-of.ts"
 
 const DATABASE = "gofermart"
-const OPERATORS_PORT = 8090
 /** Of the first worker; each further one has the next. */
 const WORKER_PORT = 8092
 const SIMULATOR_PORT = 8091
@@ -41,7 +42,7 @@ export async function startStack(
     name: string = entry,
   ) => {
     report(`starting ${name}`)
-    const environment = { ...settingsOf(entry, env), ...settings }
+    const environment = withSettings(settingsOf(entry, env), settings)
     const child = await startChild(entry, environment, join(logsFolder, `${name}.log`))
     children.push(child)
     onClose(() => child.stop())
@@ -49,28 +50,38 @@ export async function startStack(
   }
 
   const databaseUrl = options.databaseUrl ?? (await embedDatabase(onClose, report))
-  report("migrating the database")
-  await migrate(databaseUrl)
-
   const queueUrl = options.queueUrl ?? databaseUrl
-  const scoringUrl =
-    options.scoringUrl ?? (await start("simulator", await simulatorEnv())).details["url"]
+  report("migrating the database")
+  await migrate(databaseUrl, queueUrl, report)
+
+  const scoringUrl = options.scoringUrl ?? (await startSimulator(env, start)).details["url"]
   const shared = {
     DATABASE_URL: databaseUrl,
+    DATABASE_PASSWORD: undefined,
     QUEUE_URL: queueUrl,
     SCORING_URL: scoringUrl,
   }
-  const api = await start("api", {
+  const { operatorsAddress } = options
+  const apiSettings = {
     ...shared,
     RUN_ADDRESS: options.address,
-    AUTH_KEYS: env["AUTH_KEYS"] || (await keepAuthKeys()),
-    OPERATORS_ADDRESS: env["OPERATORS_ADDRESS"] || (await loopback(OPERATORS_PORT)),
-  })
+    ...(isGiven(env, "AUTH_KEYS") ? {} : { AUTH_KEYS: await keepAuthKeys() }),
+  }
+  const startApi = (OPERATORS_ADDRESS: string) =>
+    start("api", { ...apiSettings, OPERATORS_ADDRESS })
+  const api =
+    operatorsAddress === undefined
+      ? await atUsualPort(OPERATORS_PORT, startApi)
+      : await startApi(operatorsAddress)
   const workers: Child[] = []
   for (let i = 1; i <= options.workers; i++) {
-    const address = await loopback(WORKER_PORT + i - 1)
-    const settings = { ...shared, OPERATORS_ADDRESS: address }
-    workers.push(await start("worker", settings, `worker-${i}`))
+    const startWorker = (OPERATORS_ADDRESS: string) =>
+      start("worker", { ...shared, OPERATORS_ADDRESS }, `worker-${i}`)
+    workers.push(
+      operatorsAddress === undefined
+        ? await atUsualPort(WORKER_PORT + i - 1, startWorker)
+        : await startWorker(atAnyPort(operatorsAddress)),
+    )
   }
   return {
     apiUrl: api.details["url"] ?? "",
@@ -81,23 +92,6 @@ export async function startStack(
     queueUrl,
     children,
   }
-}
-
-/** Whose variables are whose, by the beginning of their names: a secret meant for one is no other's. */
-const SETTINGS = {
-  api: /^(AUTH_|BOARD_|DATABASE_|FLEET_|LOG_|LOGIN_|OPERATORS_|OTEL_|PASSWORD_|REGISTRATIONS_|REQUEUE_|SHUTDOWN_|THROTTLE_|TOKEN_|TRUSTED_|UNFINISHED_|WITHDRAWAL_)/,
-  worker:
-    /^(DATABASE_|LEDGER_|LIVENESS_|LOG_|OPERATORS_LOGIN|OPERATORS_PASSWORD|OTEL_|REQUEUE_|SCORING_|SHUTDOWN_|WORKER_)/,
-  simulator: /^(LOG_|SIMULATOR_)/,
-}
-/** What Node itself looks at. */
-const RUNTIME_SETTINGS = /^(NODE_|SSL_|TZ$)/
-
-function settingsOf(entry: keyof typeof SETTINGS, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const names = Object.keys(env).filter(
-    (name) => SETTINGS[entry].test(name) || RUNTIME_SETTINGS.test(name),
-  )
-  return Object.fromEntries(names.map((name) => [name, env[name]]))
 }
 
 async function embedDatabase(
@@ -111,15 +105,20 @@ async function embedDatabase(
   return postgres.url(DATABASE)
 }
 
-async function simulatorEnv() {
-  return {
-    SIMULATOR_ADDRESS: await loopback(SIMULATOR_PORT),
-    SIMULATOR_STATE: join(dataFolder, "simulator.jsonl"),
-  }
+function startSimulator(
+  env: NodeJS.ProcessEnv,
+  start: (entry: "simulator", settings: Record<string, string | undefined>) => Promise<Child>,
+): Promise<Child> {
+  const state = { SIMULATOR_STATE: join(dataFolder, "simulator.jsonl") }
+  const kept = isGiven(env, "SIMULATOR_STATE") ? {} : state
+  return isGiven(env, "SIMULATOR_ADDRESS")
+    ? start("simulator", kept)
+    : atUsualPort(SIMULATOR_PORT, (SIMULATOR_ADDRESS) =>
+        start("simulator", { ...kept, SIMULATOR_ADDRESS }),
+      )
 }
 
-/** Another program on a usual port must not keep the stack from starting. */
-async function loopback(usualPort: number): Promise<string> {
-  const port = (await isFree(usualPort)) ? usualPort : await freePort()
-  return `127.0.0.1:${port}`
+/** The same interface: only one process can have the port. */
+function atAnyPort(address: string): string {
+  return address.replace(/\d+\/?$/, "0")
 }

@@ -2,6 +2,9 @@ import { randomInt } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
+import { ConfigError, EXIT_CONFIG } from "@gofermart/shared/runtime/env.ts"
+import { exitWhenWritten, onReaderGone } from "@gofermart/shared/runtime/exit.ts"
+import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import {
   dataFolder,
   lockDataFolder,
@@ -14,6 +17,7 @@ import { onLauncherGone } from "./launcher.ts"
 import { HELP, readOptions, type StartOptions } from "./options.ts"
 import { announceOrder } from "./simulator-client.ts"
 import { type Stack, startStack } from "./stack.ts"
+import { whatIsNoSetting } from "./unknown-settings.ts"
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const closers: (() => Promise<unknown>)[] = []
@@ -28,7 +32,7 @@ async function stop(code: number): Promise<never> {
   for (const close of closers.toReversed()) {
     await close().catch((error: unknown) => say(`  ${String(error)}`))
   }
-  process.exit(code)
+  return exitWhenWritten(code)
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -39,19 +43,25 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 onLauncherGone(() => void stop(0))
+onReaderGone((code) => void stop(code))
 
 try {
   const options = readOptions(process.argv.slice(2), process.env)
   if (options === undefined) say(HELP)
   else await run(options)
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`)
+    await stop(EXIT_CONFIG)
+  }
+  say(reasonOf(error))
   await stop(1)
 }
 
 async function run(options: StartOptions): Promise<void> {
   await lockDataFolder()
   closers.push(unlockDataFolder, removeRunning)
+  for (const warning of whatIsNoSetting(process.env)) process.stderr.write(`  ${warning}\n`)
   const simulated = options.scoringUrl === undefined
   const onClose = (close: () => Promise<unknown>) => closers.push(close)
   const start = startStack(options, process.env, onClose, (step) => say(`  ${step}`))

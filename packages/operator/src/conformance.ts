@@ -2,19 +2,19 @@ import {
   checkConformance,
   type ConformanceOptions,
 } from "@gofermart/scoring-conformance/conformance.ts"
-import type { Progress } from "@gofermart/scoring-conformance/inquiry.ts"
+import type { Progress } from "@gofermart/scoring-conformance/probe.ts"
 import { formatTable } from "@gofermart/scoring-conformance/table.ts"
 import { SingleBar } from "cli-progress"
-import { EXIT_FAILED, EXIT_NOT_RIGHT, say } from "./backends.ts"
+import { EXIT_FAILED, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 export const LIMIT_WITHIN_MAX = 10_000
 export const ORDERS_MAX = 100
 
-export const ABOUT_CONFORMANCE = `tell which parts of the protocol a scoring system honours, and what our client
+export const ABOUT_CONFORMANCE = `tell which rules of the protocol a scoring system honours, and what our client
 makes of each answer
 
-It is asked as a worker asks: one question at a time, with GET. Without options
-only about numbers made up, which it should not know. A part that no answer
+It is polled as a worker polls: one request at a time, with GET. Without options
+only about numbers made up, which it should not know. A rule that no answer
 showed is "not seen", and not counted as honoured.
 
 Needs no settings and no database.
@@ -41,8 +41,9 @@ export async function checkScoringSystem(url: URL, flags: ConformanceFlags): Pro
     return EXIT_FAILED
   }
   const { report } = outcome
-  if (flags.json === true) say(JSON.stringify(report, undefined, 2))
-  else for (const line of formatTable(report)) say(line)
+  const lines =
+    flags.json === true ? JSON.stringify(report, undefined, 2).split("\n") : formatTable(report)
+  for (const line of lines) say(line)
   return report.violated > 0 ? EXIT_NOT_RIGHT : 0
 }
 

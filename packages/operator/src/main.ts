@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { buildProgram } from "./program.ts"
+import { runProgram } from "./program.ts"
 
-await buildProgram(process.env).parseAsync()
+await runProgram(process.env)

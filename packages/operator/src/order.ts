@@ -1,6 +1,6 @@
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "./backends.ts"
-import { describeOrder } from "@gofermart/shared/operators/describe-order.ts"
+import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
+import { describeOrder } from "@gofermart/shared/operator/describe-order.ts"
 
 /** Tells everything that is known of an order; its rows alone while the queue does not answer. */
 export async function showOrder(backends: Backends, number: OrderNumber): Promise<number> {

@@ -1,7 +1,12 @@
 import { parseOrderNumber, type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { Command, InvalidArgumentError } from "commander"
-import { countTo, instant } from "./arguments.ts"
-import { Backends, EXIT_FAILED, say } from "./backends.ts"
+import { whatIsWrongInScoringUrl, withScheme } from "@gofermart/scoring-client/settings.ts"
+import { ConfigError, EXIT_CONFIG } from "@gofermart/shared/runtime/env.ts"
+import { exitWhenWritten, onReaderGone } from "@gofermart/shared/runtime/exit.ts"
+import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
+import { helpOf } from "@gofermart/shared/runtime/settings-help.ts"
+import { Command, CommanderError, InvalidArgumentError } from "commander"
+import { countTo, instant } from "./command-line/arguments.ts"
+import { Backends, EXIT_FAILED, say } from "./command-line/backends.ts"
 import {
   CONTRADICTIONS_LISTED_DEFAULT,
   CONTRADICTIONS_LISTED_MAX,
@@ -16,14 +21,15 @@ import {
 } from "./conformance.ts"
 import { showOrder } from "./order.ts"
 import {
-  ORDERS_ASKED_DEFAULT,
-  ORDERS_ASKED_MAX,
+  ORDERS_POLLED_DEFAULT,
+  ORDERS_POLLED_MAX,
   PACE_DEFAULT,
   PACE_MAX,
   recheck,
   type RecheckOptions,
 } from "./recheck/recheck.ts"
 import { requeueAll, requeueOrder } from "./requeue.ts"
+import { Schema, ScoringSchema } from "./settings.ts"
 import { showUser } from "./user.ts"
 import { verify } from "./verify.ts"
 
@@ -31,25 +37,42 @@ const ABOUT = `Looks into a running Gofermart, and steers it.
 
 Nothing here changes a balance: only an accrual or a withdrawal does.
 
+Exit codes: 0 fine; 1 found wrong, or not there; 2 could not be done; 78 a setting
+is not usable.`
+
+const SETTINGS = `
 Settings, as the services have them; \`conformance\` needs none:
-  DATABASE_URL        the database
-  QUEUE_URL           the queue's Redis (the database)
-  REQUEUE_LEASE_MIN   how long a reopened order's job is taken to be in the queue (30s)
-  SCORING_URL         the scoring system, for recheck
-  SCORING_TIMEOUT     how long an answer of its may take (10s)
 
-Exit codes: 0 fine; 1 found wrong, or not there; 2 could not be done.`
+${helpOf(Schema.properties)}
 
-/** The operators' commands. Each resolves with an exit code. */
-export function buildProgram(env: NodeJS.ProcessEnv): Command {
-  const program = new Command("gofermart").description(ABOUT).showHelpAfterError()
-  program.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_FAILED))
-  const end = async (command: () => Promise<number>) => {
-    // A queue that never answered would keep the process.
-    process.exit(await orFailed(command))
+Those that only \`recheck\` needs:
+
+${helpOf(ScoringSchema.properties)}`
+
+type End = (command: () => Promise<number>) => Promise<void>
+
+/** Does what the command line says, and ends the process. */
+export async function runProgram(env: NodeJS.ProcessEnv): Promise<never> {
+  onReaderGone((code) => process.exit(code))
+  let code = 0
+  const end: End = async (command) => {
+    code = await orFailed(command)
   }
-  const run = (command: (backends: Backends) => Promise<number>) =>
-    end(() => withBackends(env, command))
+  try {
+    await buildProgram(env, end).parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    code = error.exitCode === 0 ? 0 : EXIT_FAILED
+  }
+  // Not left to end by itself: a queue that never answered would keep the process.
+  return exitWhenWritten(code)
+}
+
+function buildProgram(env: NodeJS.ProcessEnv, end: End): Command {
+  const program = new Command("gofermart").description(ABOUT).showHelpAfterError().exitOverride()
+  program.addHelpText("after", SETTINGS)
+  const run = (command: (backends: Backends) => Promise<number>, pollsScoring = false) =>
+    end(() => withBackends(env, pollsScoring, command))
 
   program
     .command("verify")
@@ -68,14 +91,14 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
   program
     .command("requeue")
     .description(
-      "have an order asked about now: a failed job is tried again, a lost one added, an\n" +
+      "have an order polled now: a failed job is tried again, a lost one added, an\n" +
         "UNREGISTERED order opened again",
     )
     .argument("[number]", "an order's number", orderNumber)
     .option("--all", "every unfinished order, and every failed job")
     .action((number: OrderNumber | undefined, options: { all?: true }) => {
       if ((number === undefined) === (options.all === undefined)) {
-        program.error("error: requeue needs an order's number, or --all")
+        program.error("error: requeue needs an order's number, or --all, and not both")
       }
       return run((backends) =>
         number === undefined ? requeueAll(backends) : requeueOrder(backends, number),
@@ -96,8 +119,8 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
   program
     .command("recheck")
     .description(
-      "ask the scoring system again about orders that were settled in a range of time, and tell\n" +
-        "what it answers differently now; nothing is changed by it",
+      "poll orders again that were settled in a range of time, and tell\n" +
+        "what the scoring system answers differently now; nothing is changed by it",
     )
     .requiredOption(
       "--from <time>",
@@ -108,46 +131,51 @@ export function buildProgram(env: NodeJS.ProcessEnv): Command {
     .option("--pace <requests>", `a minute, at most ${PACE_MAX}`, countTo(PACE_MAX), PACE_DEFAULT)
     .option(
       "--limit <orders>",
-      `asked about, at most ${ORDERS_ASKED_MAX}`,
-      countTo(ORDERS_ASKED_MAX),
-      ORDERS_ASKED_DEFAULT,
+      `polled, at most ${ORDERS_POLLED_MAX}`,
+      countTo(ORDERS_POLLED_MAX),
+      ORDERS_POLLED_DEFAULT,
     )
     .action((options: RecheckOptions) => {
       if (options.from >= options.to) program.error("error: --from must be before --to")
-      return run((backends) => recheck(backends, options))
+      return run((backends) => recheck(backends, options), true)
     })
   addConformance(program, end)
   return program
 }
 
-function addConformance(
-  program: Command,
-  end: (command: () => Promise<number>) => Promise<void>,
-): void {
+function addConformance(program: Command, end: End): void {
   program
     .command("conformance")
-    .summary("tell which parts of the protocol a scoring system honours")
+    .summary("tell which rules of the protocol a scoring system honours")
     .description(ABOUT_CONFORMANCE)
-    .argument("<url>", "where the scoring system is, as in SCORING_URL", scoringUrl)
+    .argument("<url>", "where the scoring system is, as in SCORING_URL")
     .option("--order <number>", "an order it knows; can be given several times", addOrder)
     .option("--register", "CHANGES THE SCORING SYSTEM: register goods and orders, which stay")
     .option(
       "--limit-within <n>",
-      "SPENDS THE FLEET'S QUOTA: ask up to n questions until one is refused, and wait that out",
+      "SPENDS THE FLEET'S QUOTA: make up to n polls until one is refused, and wait that out",
       countTo(LIMIT_WITHIN_MAX),
     )
     .option("--json", "print the report as JSON")
-    .action((url: URL, flags: ConformanceFlags & { order?: OrderNumber[] }) =>
-      end(() => checkScoringSystem(url, { ...flags, orders: flags.order ?? [] })),
-    )
+    .action((text: string, flags: ConformanceFlags & { order?: OrderNumber[] }) => {
+      // An argument's own check would repeat it in its complaint, with the password in it.
+      const wrong = whatIsWrongInScoringUrl(text)
+      if (wrong !== undefined) {
+        program.error(`error: <url> must be an address such as http://scoring:8080 (${wrong})`)
+      }
+      const url = new URL(withScheme(text))
+      return end(() => checkScoringSystem(url, { ...flags, orders: flags.order ?? [] }))
+    })
 }
 
 async function withBackends(
   env: NodeJS.ProcessEnv,
+  pollsScoring: boolean,
   command: (backends: Backends) => Promise<number>,
 ): Promise<number> {
-  const backends = new Backends(env)
+  const backends = new Backends(env, pollsScoring)
   try {
+    await backends.expectDatabase()
     return await command(backends)
   } finally {
     await backends.close()
@@ -158,7 +186,11 @@ async function orFailed(command: () => Promise<number>): Promise<number> {
   try {
     return await command()
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error))
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`)
+      return EXIT_CONFIG
+    }
+    say(reasonOf(error))
     return EXIT_FAILED
   }
 }
@@ -176,15 +208,4 @@ function addOrder(text: string, orders: OrderNumber[] = []): OrderNumber[] {
     throw new InvalidArgumentError(`No more than ${ORDERS_MAX} orders can be given.`)
   }
   return [...orders, orderNumber(text)]
-}
-
-function scoringUrl(text: string): URL {
-  const url = URL.parse(text.includes("://") ? text : `http://${text}`)
-  if (url === null || !["http:", "https:"].includes(url.protocol)) {
-    throw new InvalidArgumentError("It must be a URL such as http://scoring:8080.")
-  }
-  if (`${url.username}${url.password}${url.search}${url.hash}` !== "") {
-    throw new InvalidArgumentError("It must be a URL without a login, a query and a fragment.")
-  }
-  return url
 }

@@ -1,13 +1,16 @@
-import type { Database } from "@gofermart/shared/db/client.ts"
+import { type Database, sql } from "@gofermart/shared/db/client.ts"
+import { atUs, usOf } from "@gofermart/shared/db/instants.ts"
+import { POLLED } from "@gofermart/shared/db/statuses.ts"
+import { POLLED_STATUSES, STATUS_RULES } from "@gofermart/shared/domain/accrual-status.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
 import { type AccrualQueue, addPolls, findPoll } from "@gofermart/shared/queue/poll-job.ts"
 import { SingleBar } from "cli-progress"
-import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 const ORDERS_PER_PAGE = 1_000
 
-/** Has one order asked about now, whatever became of its job. */
+/** Has one order polled now, whatever became of its job. */
 export async function requeueOrder(backends: Backends, number: OrderNumber): Promise<number> {
   const order = await backends.database.order.findUnique({
     where: { number },
@@ -18,16 +21,17 @@ export async function requeueOrder(backends: Backends, number: OrderNumber): Pro
     say(`There is no order ${number}.`)
     return EXIT_NOT_RIGHT
   }
-  if (standing === "NEW") {
+  const { isListed, isFinal, isPolled } = STATUS_RULES[standing]
+  if (!isListed) {
     say(`Nobody has uploaded order ${number}: a withdrawal named it.`)
     return EXIT_NOT_RIGHT
   }
-  if (standing === "PROCESSED" || standing === "INVALID") {
-    say(`Order ${number} is ${standing}, which is final: there is nothing to ask.`)
+  if (isFinal) {
+    say(`Order ${number} is ${standing}, which is final: there is nothing to poll.`)
     return EXIT_NOT_RIGHT
   }
   const queue = await backends.queue()
-  if (standing === "PROCESSING") {
+  if (isPolled) {
     say(await putBack(queue, number))
     return 0
   }
@@ -39,7 +43,7 @@ export async function requeueOrder(backends: Backends, number: OrderNumber): Pro
     say(`Order ${number} was opened or settled by somebody else meanwhile.`)
     return 0
   }
-  say(`Order ${number} was UNREGISTERED; it is open again, and will be asked about.`)
+  say(`Order ${number} was ${standing}; it is open again, and will be polled.`)
   return 0
 }
 
@@ -63,7 +67,7 @@ async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string
     // A worker, or another operator, was quicker.
     if ((await job.getState()) === state) throw error
   }
-  return `The job of order ${number} is ${await job.getState()}: it is asked about as soon as may be.`
+  return `The job of order ${number} is ${await job.getState()}: it is polled as soon as may be.`
 }
 
 /** Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. */
@@ -72,7 +76,7 @@ export async function requeueAll(backends: Backends): Promise<number> {
   const queue = await backends.queue()
   const failed = await queue.getFailedCount()
   const bar = new SingleBar({ format: "[{bar}] {value} of {total} orders", noTTYOutput: true })
-  bar.start(await database.accrual.count({ where: { status: "PROCESSING" } }), 0)
+  bar.start(await database.accrual.count({ where: { status: { in: POLLED_STATUSES } } }), 0)
   let put = 0
   for await (const numbers of unfinishedOrders(database)) {
     await addPolls(queue, numbers)
@@ -88,8 +92,8 @@ export async function requeueAll(backends: Backends): Promise<number> {
 interface Unfinished {
   number: string
   orderId: bigint
-  /** As text: a `Date` has no microseconds, and a page would come again and again. */
-  requeueAt: string
+  /** Since 1970; with fewer digits a page would come again and again. */
+  requeueAtUs: bigint
 }
 
 /**
@@ -97,20 +101,22 @@ interface Unfinished {
  * that a worker's requeue takes meanwhile may come twice.
  */
 async function* unfinishedOrders(database: Database): AsyncGenerator<string[]> {
-  const begun = new Date()
-  let last: Pick<Unfinished, "orderId" | "requeueAt"> = { orderId: 0n, requeueAt: "-infinity" }
+  const [{ begunUs }] = await database.$queryRaw<[{ begunUs: bigint }]>`
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "begunUs"`
+  let afterLast = sql`true`
   for (;;) {
     // A join could be planned as a scan of the whole table of orders.
     const page = await database.$queryRaw<Unfinished[]>`
-      SELECT (SELECT number FROM orders WHERE id = order_id) AS number,
-             order_id AS "orderId", requeue_at::text AS "requeueAt"
+      SELECT (SELECT number FROM orders WHERE id = order_id) AS number, order_id AS "orderId",
+             ${usOf(sql`requeue_at`)} AS "requeueAtUs"
         FROM accruals
-       WHERE status = 'PROCESSING' AND created_at <= ${begun}
-         AND (requeue_at, order_id) > (${last.requeueAt}::timestamptz, ${last.orderId})
+       WHERE status IN (${POLLED}) AND created_at <= ${atUs(begunUs)}
+         AND ${afterLast}
        ORDER BY requeue_at, order_id
        LIMIT ${ORDERS_PER_PAGE}`
     yield page.map(({ number }) => number)
-    if (page.length < ORDERS_PER_PAGE) return
-    last = page.at(-1) ?? last
+    const last = page.at(-1)
+    if (last === undefined || page.length < ORDERS_PER_PAGE) return
+    afterLast = sql`(requeue_at, order_id) > (${atUs(last.requeueAtUs)}, ${last.orderId})`
   }
 }

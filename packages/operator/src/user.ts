@@ -1,13 +1,9 @@
-import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { showInstant, usOf } from "@gofermart/shared/db/instants.ts"
+import { type Line, readLinesBefore, VERSION_MAX } from "@gofermart/shared/ledger/history.ts"
+import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 const LINES_SHOWN_MAX = 10
-
-interface Line {
-  version: bigint
-  change: string
-  number: string
-  balanceAfter: string
-}
 
 /** Tells a user's balance, how many orders stand where, and the latest lines of the history. */
 export async function showUser({ database }: Backends, login: string): Promise<number> {
@@ -22,26 +18,29 @@ export async function showUser({ database }: Backends, login: string): Promise<n
     _count: true,
     orderBy: { status: "asc" },
   })
-  const lines = await database.$queryRaw<Line[]>`
-    SELECT a.version, format('+%s (%s)', coalesce(a.value, 0.00), a.status) AS change, o.number,
-           a.balance_after::text AS "balanceAfter"
-      FROM accruals a JOIN orders o ON o.id = a.order_id
-     WHERE a.user_id = ${user.id} AND a.version IS NOT NULL
-     UNION ALL
-    SELECT w.version, format('-%s', w.value), o.number, w.balance_after::text
-      FROM withdrawals w JOIN orders o ON o.id = w.order_id
-     WHERE w.user_id = ${user.id}
-     ORDER BY version DESC
-     LIMIT ${LINES_SHOWN_MAX}`
+  const [registered] = await database.$queryRaw<[{ us: bigint }]>`
+    SELECT ${usOf(sql`created_at`)} AS us FROM users WHERE id = ${user.id}`
+  const lines = await readLinesBefore(database, user.id, VERSION_MAX, LINES_SHOWN_MAX, "all")
   say(`user         ${user.login}, id ${user.id}`)
-  say(`registered   ${user.createdAt.toISOString()}`)
+  say(`registered   ${showInstant(registered.us)}`)
   say(`balance      ${user.balance?.accrual.toFixed(2)}, version ${user.balance?.version}`)
   say(`withdrawn    ${user.balance?.withdrawal.toFixed(2)}`)
   say(
     `orders       ${counts.map(({ status, _count }) => `${_count} ${status}`).join(", ") || "none"}`,
   )
-  for (const { version, change, number, balanceAfter } of lines) {
-    say(`version ${String(version).padEnd(4)} ${change}, order ${number}, ${balanceAfter} after it`)
+  for (const line of lines) {
+    const version = String(line.version).padEnd(4)
+    const balance = line.balanceAfter.toFixed(2)
+    say(`version ${version} ${describeChange(line)}, order ${line.number}, ${balance} after it`)
   }
   return 0
+}
+
+function describeChange({ kind, status, value }: Line): string {
+  switch (kind) {
+    case "accrual":
+      return `+${value?.toFixed(2) ?? "0.00"} (${status})`
+    case "withdrawal":
+      return `-${value.toFixed(2)}`
+  }
 }

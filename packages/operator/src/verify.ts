@@ -1,6 +1,6 @@
 import { verifyLedger } from "@gofermart/shared/ledger/verify.ts"
 import { SingleBar } from "cli-progress"
-import { type Backends, EXIT_NOT_RIGHT, say } from "./backends.ts"
+import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 /** Checks every balance against the rows that explain it, and tells what it found. */
 export async function verify({ database }: Backends): Promise<number> {

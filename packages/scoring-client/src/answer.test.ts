@@ -145,20 +145,24 @@ describe("an accrual", () => {
 })
 
 describe("an answer about another order", () => {
-  it.each(['"18"', `"0${NUMBER}"`, `" ${NUMBER}"`, `["${NUMBER}"]`, "null", '""', NUMBER])(
-    "is broken: %s",
-    (order) => {
-      const body = `{"order":${order},"status":"PROCESSED","accrual":500}`
-      expect(readBody(body)).toEqual({
-        kind: "broken",
-        reason: "it answered about another order",
-      })
-    },
-  )
+  const processed = (order: string) => `{${order}"status":"PROCESSED","accrual":500}`
 
-  it("is one that names no order", () => {
-    expect(readBody('{"status":"PROCESSED","accrual":500}')).toEqual(broken)
-    expect(readBody("{}")).toEqual(broken)
+  it.each(['"18"', `"0${NUMBER}"`, `" ${NUMBER}"`, '""'])("is broken: %s", (order) => {
+    const reason = "it answered about another order"
+    expect(readBody(processed(`"order":${order},`))).toEqual({ kind: "broken", reason })
+  })
+
+  it.each([NUMBER, `["${NUMBER}"]`, "{}", "true"])("is none that names it as %s", (order) => {
+    const reason = "the order is not a string"
+    expect(readBody(processed(`"order":${order},`))).toEqual({ kind: "broken", reason })
+  })
+
+  it("is none that names no order", () => {
+    const answer = { kind: "broken", reason: "the answer names no order" }
+    for (const order of ["", '"order":null,', `"Order":"${NUMBER}",`]) {
+      expect(readBody(processed(order))).toEqual(answer)
+    }
+    expect(readBody("{}")).toEqual(answer)
   })
 
   it("is one that names it in the prototype only", () => {
@@ -201,12 +205,16 @@ describe("a body that is no JSON object", () => {
     "<html><body>It works!</body></html>",
     `${whole}${whole}`,
     `${whole},`,
-    `\ufeff${whole}`,
+    `\ufeff\ufeff${whole}`,
     `{'order':'${NUMBER}','status':'PROCESSED'}`,
     `{"order":"${NUMBER}","status":"PROCESSED",}`,
     `{"order":"${NUMBER}","status":"PROCESSED"} // done`,
     "\u0000",
   ])("is broken: %j", (body) => expect(readBody(body)).toEqual(noObject))
+
+  it("is one after a byte order mark", () => {
+    expect(readBody(`\ufeff${whole}`)).toEqual(credit(50_000))
+  })
 
   it("is broken when it is nested as deep as a body can be", () => {
     for (const body of ["[".repeat(8_000) + "]".repeat(8_000), '{"a":'.repeat(3_000)]) {
@@ -241,12 +249,12 @@ describe("the headers of a 200", () => {
     expect(read({ body, contentType })).toEqual(broken)
   })
 
-  it.each(["gzip", "br", "deflate", "zstd", "gzip, gzip"])(
+  it.each(["gzip", "br", "deflate", "zstd", "gzip, gzip", "identity, gzip", "GZIP"])(
     "make the answer broken when they declare the encoding %j, which nobody asked for",
     (contentEncoding) => expect(read({ body, contentEncoding })).toEqual(broken),
   )
 
-  it.each(["identity", ""])(
+  it.each(["identity", "Identity", "identity, IDENTITY", ""])(
     "change nothing when they declare the encoding %j",
     (contentEncoding) => {
       expect(read({ body, contentEncoding })).toEqual(read({ body }))
@@ -282,6 +290,36 @@ describe("any other status", () => {
     expect(read({ ...refusal, body: "Slow down." })).not.toHaveProperty("limitPerMinute")
   })
 
+  it.each([
+    ["a verdict", { body }, credit(50_000)],
+    [
+      "no verdict yet",
+      { body: body.replace("PROCESSED", "PROCESSING") },
+      valid({ kind: "NOT_FINAL" }),
+    ],
+    ["an order that is not known", { status: 204 }, valid({ kind: "NOT_REGISTERED" })],
+    ["what cannot be used", { status: 404 }, broken],
+    ["a redirect", { status: 301 }, broken],
+    ["an outage", { status: 500 }, { kind: "unavailable", reason: "it answered 500" }],
+  ])("%s may say when to poll its order again, to 24 h from now", (_what, given, answer) => {
+    const readWait = (retryAfter: string) => read({ ...given, retryAfter })
+    expect(readWait("3600")).toEqual({ ...answer, orderWaitMs: 3_600_000 })
+    expect(readWait("1000000000")).toEqual({ ...answer, orderWaitMs: 86_400_000 })
+    expect(readWait("Sun, 22 Nov 2026 12:00:30 GMT")).toEqual({ ...answer, orderWaitMs: 30_000 })
+    const past = "Sun, 22 Nov 2026 11:59:30 GMT"
+    for (const nothing of ["0", "-5", "soon", "", past]) expect(readWait(nothing)).toEqual(answer)
+  })
+
+  it("503 that says for how long is an outage that pauses, for ten minutes at most", () => {
+    const down = { kind: "unavailable", reason: "it answered 503" }
+    const readDown = (retryAfter: string) => read({ status: 503, retryAfter })
+    expect(readDown("120")).toEqual({ ...down, orderWaitMs: 120_000, pauseMs: 120_000 })
+    expect(readDown("3600")).toEqual({ ...down, orderWaitMs: 3_600_000, pauseMs: 600_000 })
+    const soon = "Sun, 22 Nov 2026 12:00:00 GMT"
+    expect(readDown(soon)).toEqual(down)
+    expect(readDown("soon")).toEqual(down)
+  })
+
   it.each([500, 501, 502, 503, 504, 507, 599])("%d is an outage", (status) => {
     expect(read({ status, body })).toEqual({
       kind: "unavailable",
@@ -300,4 +338,18 @@ describe("any other status", () => {
       expect(read({ status, body })).toEqual({ kind: "broken", reason: `it answered ${status}` })
     },
   )
+})
+
+describe("an answer that cannot be used says why", () => {
+  const about = (more: string) => `{"order":"${NUMBER}",${more}}`
+
+  it.each([
+    ["the body is compressed, unasked", { contentEncoding: "gzip" }],
+    ["the body is not declared as JSON", { contentType: "text/html" }],
+    ["the status is not one of the protocol's", { body: about(`"status":"DONE"`) }],
+    ["the accrual is not a number", { body: about(`"status":"PROCESSED","accrual":"1"`) }],
+    ["the accrual is out of range", { body: about(`"status":"PROCESSED","accrual":-1`) }],
+  ] as [string, Partial<ScoringResponse>][])("%s", (reason, response) => {
+    expect(read(response)).toEqual({ kind: "broken", reason })
+  })
 })

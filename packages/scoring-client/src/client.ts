@@ -2,23 +2,34 @@ import http, { type IncomingMessage } from "node:http"
 import https from "node:https"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import got, { type Got, type RequestFunction } from "got"
-import { type Answer, readAnswer, type ScoringResponse } from "./answer.ts"
+import {
+  type Answer,
+  readAnswer,
+  type ScoringResponse,
+  tellsByStatus,
+  type UnreadBody,
+} from "./answer.ts"
 
 /** The protocol's answers are under 600 bytes, the order number included. */
 const BODY_BYTES_MAX = 16 * 1024
+const CLOSED: Answer = { kind: "unavailable", reason: "the client is closed" }
+/** For its body, which adds little to what its headers say, a refusal or a failure is waited for so long. */
+const REFUSAL_BODY_MS = 1_000
 
 export interface ScoringClient {
-  /** Asks about one order. Never rejects: every outcome is an answer. */
-  ask(number: OrderNumber, headers?: Record<string, string>): Promise<Answer>
+  /** Polls one order. Never rejects: every outcome is an answer. */
+  poll(number: OrderNumber, headers?: Record<string, string>): Promise<Answer>
+  /** Ends the calls under way too: their answer and any later one's is that nobody is there. */
   close(): void
+  readonly isClosed: boolean
 }
 
 /**
  * Opens a client of the scoring system at `url`. A poll that is not answered in full within
  * `timeoutMs` is given up. It keeps up to `connectionsMax` connections open.
  *
- * Asking is most of what a worker does. The stream interface, an absolute URL, no options of a
- * single call and a request function of our own make it cost two thirds (docs/performance.md).
+ * Polling is most of what a worker does. The stream interface, an absolute URL, no options of a
+ * single call and a request function of our own make it cost two thirds (docs/PERFORMANCE.md).
  */
 export function openScoringClient(
   url: string,
@@ -27,18 +38,26 @@ export function openScoringClient(
 ): ScoringClient {
   const { client, ...connections } = openConnections(timeoutMs, connectionsMax)
   const orders = ordersUrl(url)
+  let isClosed = false
   return {
-    ask: (number, headers) => ask(client, `${orders}${number}`, number, headers),
-    close: () => connections.close(),
+    poll: async (number, headers) =>
+      isClosed ? CLOSED : poll(client, `${orders}${number}`, number, headers),
+    close() {
+      isClosed = true
+      connections.close()
+    },
+    get isClosed() {
+      return isClosed
+    },
   }
 }
 
-/** Where orders are asked about, up to the number. */
+/** Where orders are polled, up to the number. */
 export function ordersUrl(url: string): string {
   return `${url.replace(/\/$/, "")}/api/orders/`
 }
 
-/** What every question is asked with; `close` ends its connections. */
+/** What every poll is made with; `close` ends its connections. */
 export function openConnections(
   timeoutMs: number,
   connectionsMax: number,
@@ -48,7 +67,7 @@ export function openConnections(
   const client = got.extend({
     agent,
     request: requestLeanly,
-    // Polls are repeated by the queue, at its pace, and never elsewhere than asked.
+    // Polls are repeated by the queue, at its pace, and never at another address.
     retry: { limit: 0 },
     followRedirect: false,
     throwHttpErrors: false,
@@ -74,9 +93,7 @@ const requestLeanly: RequestFunction = (url, { method, headers, agent }, callbac
     : http.request(url, options, callback)
 }
 
-class BodyTooLargeError extends Error {}
-
-async function ask(
+async function poll(
   client: Got,
   url: string,
   number: OrderNumber,
@@ -91,45 +108,64 @@ async function ask(
 
 /** What `receive` rejecting with this means. */
 export function readFailure(error: unknown): Answer {
-  const reason = error instanceof Error ? error.message : "no answer"
-  return { kind: error instanceof BodyTooLargeError ? "broken" : "unavailable", reason }
+  return { kind: "unavailable", reason: error instanceof Error ? error.message : "no answer" }
 }
 
 /** What of a received response makes the answer. */
-export function readResponse(message: IncomingMessage | undefined, body: string): ScoringResponse {
+export function readResponse(
+  message: IncomingMessage | undefined,
+  body: string,
+  unread?: UnreadBody,
+): ScoringResponse {
   return {
     status: message?.statusCode ?? 0,
     contentType: message?.headers["content-type"],
     contentEncoding: message?.headers["content-encoding"],
     retryAfter: message?.headers["retry-after"],
     body,
+    ...(unread === undefined ? {} : { unread }),
   }
 }
 
-/** Rejects when the answer does not come in full, or is too large. */
+/**
+ * Rejects when no response comes. One whose body does not come in full, or is too large, is read without
+ * it: its status and headers say what they say.
+ */
 export function receive<T>(
   client: Got,
   url: string,
   headers: Record<string, string> | undefined,
-  read: (message: IncomingMessage | undefined, body: string) => T,
+  read: (message: IncomingMessage | undefined, body: string, unread?: UnreadBody) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = headers === undefined ? client.stream(url) : client.stream(url, { headers })
     const chunks: Buffer[] = []
     let bytes = 0
     let response: IncomingMessage | undefined
+    let bodyTimer: NodeJS.Timeout | undefined
+    const giveUp = (unread: UnreadBody) => {
+      clearTimeout(bodyTimer)
+      request.destroy()
+      resolve(read(response, "", unread))
+    }
     request.once("response", (received: IncomingMessage) => {
       response = received
+      if (!tellsByStatus(received.statusCode ?? 0)) return
+      const unread = { kind: "unavailable", reason: "the body does not end" } as const
+      bodyTimer = setTimeout(giveUp, REFUSAL_BODY_MS, unread)
     })
     request.on("data", (chunk: Buffer) => {
       bytes += chunk.length
       if (bytes <= BODY_BYTES_MAX) return void chunks.push(chunk)
-      request.destroy()
-      reject(new BodyTooLargeError(`the body is over ${BODY_BYTES_MAX} bytes`))
+      giveUp({ kind: "broken", reason: `the body is over ${BODY_BYTES_MAX} bytes` })
     })
     request.once("end", () => {
+      clearTimeout(bodyTimer)
       resolve(read(response, Buffer.concat(chunks).toString()))
     })
-    request.on("error", reject)
+    request.on("error", (error: Error) => {
+      if (response === undefined) reject(error)
+      else giveUp({ kind: "unavailable", reason: error.message })
+    })
   })
 }

@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { type Answer, readAnswer, type ScoringResponse } from "./answer.ts"
+import { type Answer, readAnswer, type ScoringResponse, type UnreadBody } from "./answer.ts"
 import { openConnections, ordersUrl, readFailure, readResponse, receive } from "./client.ts"
 
-/** A poll as it looks from outside: what came, and what `ask` makes of it. */
+/** A poll as it looks from outside: what came, and what `poll` makes of it. */
 export interface Observation {
   answer: Answer
   /** Absent when no response came in full. */
@@ -18,7 +18,7 @@ export interface Received {
 }
 
 export interface ScoringObserver {
-  /** Asks about one order, as a worker does. Never rejects. */
+  /** Polls one order, as a worker does. Never rejects. */
   observe(number: OrderNumber): Promise<Observation>
   close(): void
 }
@@ -31,7 +31,8 @@ export function openScoringObserver(url: string, timeoutMs: number): ScoringObse
     async observe(number) {
       try {
         const received = await receive(connections.client, `${orders}${number}`, undefined, read)
-        return { answer: readAnswer(number, received.response, new Date()), received }
+        const answer = readAnswer(number, received.response, new Date())
+        return received.response.unread === undefined ? { answer, received } : { answer }
       } catch (error) {
         return { answer: readFailure(error) }
       }
@@ -43,9 +44,9 @@ export function openScoringObserver(url: string, timeoutMs: number): ScoringObse
 /** Node sets it on a client's response, and its types do not say so. */
 type WithRequest = IncomingMessage & { req?: ClientRequest }
 
-function read(message: WithRequest | undefined, body: string): Received {
+function read(message: WithRequest | undefined, body: string, unread?: UnreadBody): Received {
   return {
-    response: readResponse(message, body),
+    response: readResponse(message, body, unread),
     headers: message?.headers ?? {},
     isConnectionKept: message?.req?.reusedSocket ?? false,
   }

@@ -5,7 +5,7 @@ const LIMIT_PER_MINUTE_MAX = 100_000_000
 const SENTENCE = /\bno more than (\d{1,9}) requests per minute allowed\b/i
 
 /**
- * Reads how many questions a minute a scoring system allows from the body of its 429:
+ * Reads how many requests a minute a scoring system allows from the body of its 429:
  * `No more than N requests per minute allowed`, in any case, with any white space between the words
  * and any text around them. Undefined when the body does not say it, or says less than 1 or more
  * than 100,000,000.

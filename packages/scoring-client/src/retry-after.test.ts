@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { readRetryAfter } from "./retry-after.ts"
+import { parseRetryAfter, readRetryAfter } from "./retry-after.ts"
 
 const NOW = new Date("2026-11-22T12:00:00Z")
 const DEFAULT_MS = 60_000
@@ -46,6 +46,23 @@ describe("Retry-After as a date", () => {
 
   it("may be written in the obsolete way of RFC 850", () => {
     expect(read("Sunday, 22-Nov-26 12:00:30 GMT")).toBe(30_000)
+  })
+
+  it("may be written as C's asctime writes it, which is of no other zone", () => {
+    expect(read("Sun Nov 22 12:00:30 2026")).toBe(30_000)
+    const inDecember = new Date("2026-12-01T12:00:00Z")
+    expect(readRetryAfter("Tue Dec  1 12:00:30 2026", inDecember)).toBe(30_000)
+  })
+
+  it.each([
+    "Sun, 22 Nov 2026 12:01:00 GMT",
+    "Sunday, 22-Nov-26 12:01:00 GMT",
+    "Sun Nov 22 12:01:00 2026",
+  ])("has nothing before it or behind it: %s", (date) => {
+    expect(parseRetryAfter(date, NOW)).toBe(60_000)
+    for (const more of [`not ${date}`, `${date} (or so)`]) {
+      expect(parseRetryAfter(more, NOW)).toBeUndefined()
+    }
   })
 
   it("that is now or past is the shortest pause", () => {

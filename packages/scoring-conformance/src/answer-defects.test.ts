@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { afterEach, describe, it } from "vitest"
+import { afterEach, beforeEach, describe, it } from "vitest"
 import { type Case, expectFound } from "./expect-found.ts"
+import { passWaits } from "./pass-waits.ts"
 import {
   closeSystems,
   type Act,
@@ -11,27 +12,28 @@ import {
   PROCESSED,
   PROCESSING,
   REGISTERED,
-  type Reply,
+  type Answer,
   ZEROS,
 } from "./scripted-system.ts"
 
+beforeEach(passWaits)
 afterEach(closeSystems)
 
 /** Changes the answer about one known order. */
 const about =
-  (number: OrderNumber, change: (good: Reply) => Act): Defect =>
-  (good, question) =>
-    question.number === number ? change(good) : good
+  (number: OrderNumber, change: (good: Answer) => Act): Defect =>
+  (good, poll) =>
+    poll.number === number ? change(good) : good
 /** Answers about one known order with this JSON text. */
 const saying = (number: OrderNumber, body: string) => about(number, (good) => ({ ...good, body }))
 const processed = (accrual: string) =>
   saying(PROCESSED, `{"order":"${PROCESSED}","status":"PROCESSED","accrual":${accrual}}`)
 const unknown =
-  (change: (good: Reply) => Act): Defect =>
+  (change: (good: Answer) => Act): Defect =>
   (good, { isKnown }) =>
     isKnown ? good : change(good)
 
-const OUR_HOURS = "asks again for 6 h, then an operator's"
+const OUR_HOURS = "polls again for 6 h, then an operator's"
 
 const answers: Case[] = [
   {
@@ -45,15 +47,15 @@ const answers: Case[] = [
     defect: "the number as a JSON number",
     does: saying(PROCESSED, `{"order":${PROCESSED},"status":"PROCESSED","accrual":5}`),
     violates: ["echo"],
-    says: /a JSON number, not a string/,
-    client: /not usable/,
+    says: /the order is not a string/,
+    client: /not usable: the order is not a string/,
   },
   {
     defect: "no number",
     does: saying(PROCESSED, `{"status":"PROCESSED","accrual":5}`),
     violates: ["echo"],
     says: /names no order/,
-    client: /not usable/,
+    client: /not usable: the answer names no order/,
   },
   {
     defect: "the number without its zeros",
@@ -102,7 +104,7 @@ const answers: Case[] = [
     does: saying(REGISTERED, `{"order":"${REGISTERED}","status":"REGISTERED","accrual":5}`),
     violates: ["accrual_place"],
     says: /an accrual with REGISTERED/,
-    client: "asks again in about 1 s, then less and less often",
+    client: "polls again in about 1 s, then less and less often",
   },
   {
     defect: "an unknown status",
@@ -204,11 +206,12 @@ const answers: Case[] = [
     does: about(PROCESSED, (good) => ({ ...good, status: 500 })),
     violates: ["answered"],
     says: /it answered 500/,
-    client: /no answer: it answered 500; asks again in about 1 s.*without end/,
+    client: /no answer: it answered 500; polls again in about 1 s.*without end/,
   },
   {
     defect: "no answer in time",
     does: about(PROCESSED, () => "hang"),
+    pollTimeoutMs: 2_000,
     violates: ["answered"],
     says: /Timeout/,
     client: /no answer/,
@@ -232,7 +235,7 @@ const answers: Case[] = [
     does: (good) => ({ ...good, headers: { ...good.headers, connection: "close" } }),
     violates: ["keep_alive"],
     says: /closes them/,
-    client: "opens a connection for every question",
+    client: "opens a connection for every poll",
   },
   {
     defect: "another verdict later",

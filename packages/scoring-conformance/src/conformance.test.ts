@@ -1,26 +1,28 @@
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { checkConformance } from "./conformance.ts"
+import { passWaits } from "./pass-waits.ts"
 import {
-  check,
+  checkSystem,
   closeSystems,
   type Defect,
   httpDate,
-  partOf,
-  partsWith,
+  checkOf,
+  checksWith,
   PROCESSED,
   refusing,
   SENTENCE,
   startSystem,
 } from "./scripted-system.ts"
 
+beforeEach(passWaits)
 afterEach(closeSystems)
 
 describe("a good scoring system", () => {
   it("honours all that it shows, and nothing else counts as honoured", async () => {
     const { url } = await startSystem((good) => good)
-    const report = await check(url)
-    expect(partsWith(report, "violated")).toEqual([])
-    expect(partsWith(report, "not_seen")).toEqual([
+    const report = await checkSystem(url)
+    expect(checksWith(report, "violated")).toEqual([])
+    expect(checksWith(report, "not_seen")).toEqual([
       "limit",
       "retry_after",
       "limit_sentence",
@@ -28,15 +30,15 @@ describe("a good scoring system", () => {
       "registration",
       "reward",
     ])
-    expect(report).toMatchObject({ honoured: report.parts.length - 6, violated: 0, notSeen: 6 })
-    expect(partOf(report, "accrual")).toMatchObject({
+    expect(report).toMatchObject({ honoured: report.checks.length - 6, violated: 0, notSeen: 6 })
+    expect(checkOf(report, "accrual")).toMatchObject({
       seen: { request: `GET /api/orders/${PROCESSED}`, status: 200 },
       client: "credits 729.98 points",
     })
-    expect(partOf(report, "invalid")).toMatchObject({ client: /settles the order as INVALID/ })
+    expect(checkOf(report, "invalid")).toMatchObject({ client: /settles the order as INVALID/ })
   })
 
-  it("that is not asked about a known order shows little", async () => {
+  it("that is polled about no known order shows little", async () => {
     const { url } = await startSystem((good) => good)
     const outcome = await checkConformance(url, {
       orders: [],
@@ -44,7 +46,7 @@ describe("a good scoring system", () => {
       limitWithin: 0,
       progress: () => undefined,
     })
-    expect(outcome.kind === "reported" && partsWith(outcome.report, "honoured")).toEqual([
+    expect(outcome.kind === "reported" && checksWith(outcome.report, "honoured")).toEqual([
       "answered",
       "keep_alive",
       "no_redirect",
@@ -55,46 +57,46 @@ describe("a good scoring system", () => {
 })
 
 describe("the kit itself", () => {
-  it("meets the limit, waits Retry-After out, and asks no more than that", async () => {
-    const { url, asked } = await startSystem(refusing({ "retry-after": "1" }, SENTENCE))
-    const report = await check(url, 10)
-    expect(partsWith(report, "violated")).toEqual([])
-    expect(partsWith(report, "not_seen")).toEqual(["registration", "reward"])
-    expect(partOf(report, "limit_ends")).toMatchObject({ seen: { status: 204 } })
+  it("meets the limit, waits Retry-After out, and polls no more than that", async () => {
+    const { url, polls } = await startSystem(refusing({ "retry-after": "1" }, SENTENCE))
+    const report = await checkSystem(url, 10)
+    expect(checksWith(report, "violated")).toEqual([])
+    expect(checksWith(report, "not_seen")).toEqual(["registration", "reward"])
+    expect(checkOf(report, "limit_ends")).toMatchObject({ seen: { status: 204 } })
     const before = await startSystem((good) => good)
-    await check(before.url)
-    expect(asked()).toBe(before.asked() + 5)
+    await checkSystem(before.url)
+    expect(polls()).toBe(before.polls() + 5)
   })
 
   it("takes a Retry-After that is a date", async () => {
     // Made when it answers: a slow machine may come to the refusal late.
-    const { url } = await startSystem((good, question) =>
-      refusing({ "retry-after": httpDate(2_000) }, SENTENCE)(good, question),
+    const { url } = await startSystem((good, poll) =>
+      refusing({ "retry-after": httpDate(2_000) }, SENTENCE)(good, poll),
     )
-    const report = await check(url, 10)
-    expect(partsWith(report, "violated")).toEqual([])
-    expect(partOf(report, "limit_ends")).toMatchObject({ verdict: "honoured" })
+    const report = await checkSystem(url, 10)
+    expect(checksWith(report, "violated")).toEqual([])
+    expect(checkOf(report, "limit_ends")).toMatchObject({ verdict: "honoured" })
   })
 
-  it("says so when nothing was refused within the questions it may ask", async () => {
-    const { url, asked } = await startSystem((good) => good)
-    const report = await check(url, 5)
-    const reason = expect.stringContaining("it refused none of 5 questions")
-    expect(partOf(report, "limit")).toMatchObject({ verdict: "not_seen", reason })
+  it("says so when nothing was refused within the polls it may make", async () => {
+    const { url, polls } = await startSystem((good) => good)
+    const report = await checkSystem(url, 5)
+    const reason = expect.stringContaining("it refused none of 5 polls")
+    expect(checkOf(report, "limit")).toMatchObject({ verdict: "not_seen", reason })
     const before = await startSystem((good) => good)
-    await check(before.url)
-    expect(asked()).toBe(before.asked() + 5)
+    await checkSystem(before.url)
+    expect(polls()).toBe(before.polls() + 5)
   })
 
-  it("does not wait for minutes: a refusal that is too long ends the questions", async () => {
+  it("does not wait for minutes: a refusal that is too long ends the polls", async () => {
     const long: Defect = () => ({
       status: 429,
       headers: { "content-type": "text/plain", "retry-after": "300" },
       body: SENTENCE,
     })
-    const { url, asked } = await startSystem(long)
-    const report = await check(url, 10)
-    expect(partsWith(report, "honoured")).toEqual([
+    const { url, polls } = await startSystem(long)
+    const report = await checkSystem(url, 10)
+    expect(checksWith(report, "honoured")).toEqual([
       "answered",
       "no_redirect",
       "no_compression",
@@ -103,21 +105,21 @@ describe("the kit itself", () => {
       "limit_sentence",
     ])
     const reason = expect.stringContaining("it refuses for 300 s")
-    expect(partOf(report, "known")).toMatchObject({ verdict: "not_seen", reason })
-    expect(asked()).toBe(1)
+    expect(checkOf(report, "known")).toMatchObject({ verdict: "not_seen", reason })
+    expect(polls()).toBe(1)
   })
 
-  it("asks no more when several questions in a row are not answered", async () => {
-    const { url, asked } = await startSystem(() => "close")
-    const report = await check(url, 10)
-    expect(asked()).toBe(3)
-    expect(partsWith(report, "violated")).toEqual(["answered"])
+  it("polls no more when several polls in a row are not answered", async () => {
+    const { url, polls } = await startSystem(() => "close")
+    const report = await checkSystem(url, 10)
+    expect(polls()).toBe(3)
+    expect(checksWith(report, "violated")).toEqual(["answered"])
     expect(report.honoured).toBe(0)
   })
 
   it("says that nothing listens, and why", async () => {
     const { url } = await startSystem((good) => good)
-    closeSystems()
+    await closeSystems()
     const options = { orders: [], register: false, limitWithin: 0, progress: () => undefined }
     expect(await checkConformance(url, options)).toEqual({
       kind: "unreachable",

@@ -1,29 +1,31 @@
 import { expect } from "vitest"
-import type { PartId } from "./parts.ts"
-import { check, type Defect, partOf, partsWith, startSystem } from "./scripted-system.ts"
+import type { CheckId } from "./checks.ts"
+import { checkSystem, type Defect, checkOf, checksWith, startSystem } from "./scripted-system.ts"
 
 /** A defect of a scoring system, and what the kit is to say of it. */
 export interface Case {
   defect: string
   does: Defect
-  violates: PartId[]
+  violates: CheckId[]
   says: RegExp
   client: RegExp | string
   limitWithin?: number
+  pollTimeoutMs?: number
 }
 
-/** Expects that these parts are violated and no others, and what is said of the first. */
+/** Expects that these checks are violated and no others, and what is said of the first. */
 export async function expectFound({
   does,
   violates,
   says,
   client,
   limitWithin,
+  pollTimeoutMs,
 }: Case): Promise<void> {
   const { url } = await startSystem(does)
-  const report = await check(url, limitWithin)
-  expect(partsWith(report, "violated").toSorted()).toEqual(violates.toSorted())
-  const found = partOf(report, violates[0] ?? "answered")
+  const report = await checkSystem(url, limitWithin, pollTimeoutMs)
+  expect(checksWith(report, "violated").toSorted()).toEqual(violates.toSorted())
+  const found = checkOf(report, violates[0] ?? "answered")
   expect(found).toMatchObject({
     verdict: "violated",
     violation: expect.stringMatching(says),

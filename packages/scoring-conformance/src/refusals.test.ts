@@ -1,7 +1,19 @@
-import { afterEach, describe, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type Case, expectFound } from "./expect-found.ts"
-import { closeSystems, httpDate, refusing, SENTENCE } from "./scripted-system.ts"
+import { passWaits } from "./pass-waits.ts"
+import {
+  checkSystem,
+  closeSystems,
+  type Defect,
+  httpDate,
+  checkOf,
+  PROCESSING,
+  refusing,
+  SENTENCE,
+  startSystem,
+} from "./scripted-system.ts"
 
+beforeEach(passWaits)
 afterEach(closeSystems)
 
 const refusals: Case[] = [
@@ -58,4 +70,54 @@ const refusals: Case[] = [
 
 describe("found, with what our client makes of it: a 429", () => {
   it.each(refusals)("$defect", (found) => expectFound({ ...found, limitWithin: 10 }))
+})
+
+/** Answers about one known order with this status and Retry-After, so many times. */
+const saying =
+  (number: string, retryAfter: string, status = 200, times = Infinity): Defect =>
+  (good, poll) =>
+    poll.number === number && poll.before < times
+      ? { ...good, status, headers: { ...good.headers, "retry-after": retryAfter } }
+      : good
+
+const waits: Case[] = [
+  {
+    defect: "that is rubbish",
+    does: saying(PROCESSING, "soon"),
+    violates: ["retry_after"],
+    says: /"soon": no seconds, no HTTP date/,
+    client: "polls again in about 1 s, then less and less often",
+  },
+  {
+    defect: "of a week",
+    does: saying(PROCESSING, "604800"),
+    violates: ["retry_after"],
+    says: /longer than any wait of ours/,
+    client: "polls this order again in 86400 s or later",
+  },
+  {
+    defect: "of a second, with a 503, which is waited out",
+    does: saying(PROCESSING, "1", 503, 1),
+    violates: ["answered"],
+    says: /it answered 503/,
+    client:
+      "no answer: it answered 503; pauses the whole fleet for 1 s; " +
+      "polls this order again in 1 s or later, without end",
+  },
+]
+
+describe("found, with what our client makes of it: a Retry-After of another answer", () => {
+  it.each(waits)("$defect", (found) => expectFound(found))
+
+  it.each([
+    [200, "polls this order again in 3600 s or later"],
+    [301, expect.stringContaining("polls this order again in 3600 s or later for 6 h")],
+    [404, expect.stringContaining("polls this order again in 3600 s or later for 6 h")],
+  ])("of an hour is honoured with a %d", async (status, client) => {
+    const { url } = await startSystem(saying(PROCESSING, "3600", status))
+    expect(checkOf(await checkSystem(url), "retry_after")).toMatchObject({
+      verdict: "honoured",
+      client,
+    })
+  })
 })

@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { json } from "node:stream/consumers"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { checkConformance } from "./conformance.ts"
-import type { PartId } from "./parts.ts"
+import type { CheckId } from "./checks.ts"
+import { passWaits } from "./pass-waits.ts"
 
 const running: (() => void)[] = []
+beforeEach(passWaits)
 afterEach(() => {
   for (const close of running.splice(0)) close()
 })
@@ -18,7 +20,7 @@ interface Registration {
 
 /** How a scoring system that registers differs from a good one. */
 interface Defect {
-  refuse?: (asked: Registration) => number | undefined
+  refuse?: (registration: Registration) => number | undefined
   /** What it takes an order's number for. */
   key?: (number: string) => string
   accrual?: number
@@ -29,13 +31,13 @@ interface Defect {
 async function startSystem({ refuse, key = (number) => number, ...defect }: Defect): Promise<URL> {
   const known = new Set<string>()
   const register = async (request: IncomingMessage): Promise<number> => {
-    const asked = (await json(request)) as Registration
-    const name = asked.match ?? key(asked.order ?? "")
-    const refused = refuse?.(asked)
+    const registration = (await json(request)) as Registration
+    const name = registration.match ?? key(registration.order ?? "")
+    const refused = refuse?.(registration)
     if (refused !== undefined) return refused
     if (known.has(name) && defect.isForgetful !== true) return 409
     known.add(name)
-    return asked.match === undefined ? 202 : 200
+    return registration.match === undefined ? 202 : 200
   }
   const server = createServer((request, response) => {
     if (request.method === "POST") {
@@ -55,11 +57,11 @@ async function startSystem({ refuse, key = (number) => number, ...defect }: Defe
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 }
 
-const refusing = (status: number, when: (asked: Registration) => boolean): Defect => ({
-  refuse: (asked) => (when(asked) ? status : undefined),
+const refusing = (status: number, when: (registration: Registration) => boolean): Defect => ({
+  refuse: (registration) => (when(registration) ? status : undefined),
 })
 
-async function violationsOf(defect: Defect): Promise<[PartId, string][]> {
+async function violationsOf(defect: Defect): Promise<[CheckId, string][]> {
   const outcome = await checkConformance(await startSystem(defect), {
     orders: [],
     register: true,
@@ -67,8 +69,8 @@ async function violationsOf(defect: Defect): Promise<[PartId, string][]> {
     progress: () => undefined,
   })
   if (outcome.kind !== "reported") throw new Error(outcome.reason)
-  return outcome.report.parts.flatMap((part) =>
-    part.verdict === "violated" ? [[part.part, part.violation] as [PartId, string]] : [],
+  return outcome.report.checks.flatMap((found) =>
+    found.verdict === "violated" ? [[found.check, found.violation] as [CheckId, string]] : [],
   )
 }
 
@@ -81,50 +83,50 @@ describe("registering orders for the check", () => {
     expect(await violationsOf(refusing(400, ({ goods }) => goods?.length === 0))).toEqual([])
   })
 
-  it.each<{ defect: string; does: Defect; part: PartId; violation: string }>([
+  it.each<{ defect: string; does: Defect; check: CheckId; violation: string }>([
     {
       defect: "goods are refused",
       does: refusing(404, ({ match }) => match !== undefined),
-      part: "registration",
+      check: "registration",
       violation: "it answered 404, not 200",
     },
     {
       defect: "orders are refused",
       does: refusing(400, ({ order }) => order?.length === 18),
-      part: "registration",
+      check: "registration",
       violation: "it answered 400, not 202",
     },
     {
       defect: "the same is registered twice",
       does: { isForgetful: true },
-      part: "registration",
+      check: "registration",
       violation: "it answered 200, not 409",
     },
     {
       defect: "numbers with zeros are refused",
       does: refusing(400, ({ order }) => order?.startsWith("0") ?? false),
-      part: "leading_zeros",
+      check: "leading_zeros",
       violation: "it answered 400, not 202",
     },
     {
       defect: "numbers lose their zeros",
       does: { key: (number) => number.replace(/^0+/, "") },
-      part: "leading_zeros",
+      check: "leading_zeros",
       violation: "it knows the number without its zeros, too",
     },
     {
       defect: "long numbers are refused",
       does: refusing(400, ({ order }) => order?.length === 255),
-      part: "long_numbers",
+      check: "long_numbers",
       violation: "it answered 400, not 202",
     },
     {
       defect: "the goods earn something else",
       does: { accrual: 729.97 },
-      part: "reward",
+      check: "reward",
       violation: "it earned 729.97, not 729.98",
     },
-  ])("finds that $defect", async ({ does, part, violation }) => {
-    expect(await violationsOf(does)).toEqual([[part, violation]])
+  ])("finds that $defect", async ({ does, check, violation }) => {
+    expect(await violationsOf(does)).toEqual([[check, violation]])
   })
 })

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto"
 import { type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import type { Points } from "@gofermart/shared/domain/points.ts"
 import { afterZeros, makeUpLongNumber, makeUpNumber } from "./made-up-number.ts"
-import type { PartId } from "./parts.ts"
-import type { Sign } from "./sign.ts"
+import type { CheckId } from "./checks.ts"
+import type { Finding } from "./finding.ts"
 
 /** What the example of the published contract earns: 5 % of the second of its two goods. */
 export const EXAMPLE_POINTS = 72_998 as Points
@@ -12,10 +12,10 @@ const EXAMPLE_PERCENT = 5
 
 /** Of each request. */
 const REGISTER_TIMEOUT_MS = 10_000
-const CLIENT = "asks only: the shop registers"
+const CLIENT = "polls only: the shop registers"
 
 export interface Registered {
-  signs: Sign[]
+  found: Finding[]
   /** Every order that was accepted. */
   orders: OrderNumber[]
   /** The one that earns `EXAMPLE_POINTS`. */
@@ -41,11 +41,11 @@ export async function register(url: string): Promise<Registered> {
     makeUpLongNumber(),
     makeUpNumber(),
   ]
-  const signs: Sign[] = []
-  const expect = async (status: number, path: string, body: object, refused?: PartId) => {
-    const sign = await post(url, status, path, body)
-    const isRefused = sign.violation !== undefined
-    signs.push(isRefused && refused !== undefined ? { ...sign, part: refused } : sign)
+  const found: Finding[] = []
+  const expect = async (status: number, path: string, body: object, refused?: CheckId) => {
+    const finding = await post(url, status, path, body)
+    const isRefused = finding.violation !== undefined
+    found.push(isRefused && refused !== undefined ? { ...finding, check: refused } : finding)
     return !isRefused
   }
   const mechanic = { match, reward: EXAMPLE_PERCENT, reward_type: "%" }
@@ -62,21 +62,21 @@ export async function register(url: string): Promise<Registered> {
   await expect(409, "/api/orders", { order: example, goods })
   const withoutGoods = await post(url, 202, "/api/orders", { order: empty, goods: [] })
   if (withoutGoods.violation === undefined) orders.push(empty)
-  return { signs, orders, example, shorter }
+  return { found, orders, example, shorter }
 }
 
-async function post(url: string, expected: number, path: string, body: object): Promise<Sign> {
-  const part = "registration"
+async function post(url: string, expected: number, path: string, body: object): Promise<Finding> {
+  const check = "registration"
   const begun = performance.now()
   const answered = await send(`${url}${path}`, body)
   const tookMs = Math.round(performance.now() - begun)
   const request = `POST ${path}`
   if (typeof answered === "string") {
-    return { part, violation: answered, seen: { request, tookMs }, client: CLIENT }
+    return { check, violation: answered, seen: { request, tookMs }, client: CLIENT }
   }
   const violation = `it answered ${answered}, not ${expected}`
   return {
-    part,
+    check,
     ...(answered === expected ? {} : { violation }),
     seen: { request, status: answered, tookMs },
     client: CLIENT,

@@ -1,8 +1,8 @@
-import { type PartId, PARTS } from "./parts.ts"
-import type { Seen, Sign } from "./sign.ts"
+import { type CheckId, CHECKS } from "./checks.ts"
+import type { Seen, Finding } from "./finding.ts"
 
-/** What became of one part of the protocol. */
-export type PartReport = { part: PartId; title: string } & (
+/** What became of one rule of the protocol. */
+export type CheckReport = { check: CheckId; title: string } & (
   | { verdict: "honoured"; seen: Seen; client: string }
   | { verdict: "violated"; violation: string; seen: Seen; client: string }
   | { verdict: "not_seen"; reason: string }
@@ -13,33 +13,33 @@ export interface Report {
   honoured: number
   violated: number
   notSeen: number
-  parts: PartReport[]
+  checks: CheckReport[]
 }
 
-/** Collects signs. A part once seen violated stays so; of equal signs the first is kept. */
+/** Collects findings. A check once seen violated stays so; of equal findings the first is kept. */
 export class Findings {
-  readonly #signs = new Map<PartId, Sign>()
-  readonly #reasons = new Map<PartId, string>()
+  readonly #findings = new Map<CheckId, Finding>()
+  readonly #reasons = new Map<CheckId, string>()
   #stopped: string | undefined
 
-  add(signs: readonly Sign[]): void {
-    for (const sign of signs) {
-      const known = this.#signs.get(sign.part)
-      const isWorse = known?.violation === undefined && sign.violation !== undefined
-      if (known === undefined || isWorse) this.#signs.set(sign.part, sign)
+  add(found: readonly Finding[]): void {
+    for (const finding of found) {
+      const known = this.#findings.get(finding.check)
+      const isWorse = known?.violation === undefined && finding.violation !== undefined
+      if (known === undefined || isWorse) this.#findings.set(finding.check, finding)
     }
   }
 
-  has(part: PartId): boolean {
-    return this.#signs.has(part)
+  has(check: CheckId): boolean {
+    return this.#findings.has(check)
   }
 
-  /** Says why a part was not seen, where its usual reason would be wrong. */
-  explain(part: PartId, reason: string): void {
-    this.#reasons.set(part, reason)
+  /** Says why a check was not seen, where its usual reason would be wrong. */
+  explain(check: CheckId, reason: string): void {
+    this.#reasons.set(check, reason)
   }
 
-  /** Says why nothing more was asked: the reason of every part not seen until then. */
+  /** Says why nothing more was polled: the reason of every check not seen until then. */
   stop(reason: string): void {
     this.#stopped ??= reason
   }
@@ -49,22 +49,22 @@ export class Findings {
   }
 
   report(url: string): Report {
-    const parts = (Object.keys(PARTS) as PartId[]).map((part) => this.#reportPart(part))
-    const count = (verdict: string) => parts.filter((part) => part.verdict === verdict).length
+    const checks = (Object.keys(CHECKS) as CheckId[]).map((check) => this.#reportCheck(check))
+    const count = (verdict: string) => checks.filter((found) => found.verdict === verdict).length
     const [honoured, violated] = [count("honoured"), count("violated")]
-    return { url, honoured, violated, notSeen: count("not_seen"), parts }
+    return { url, honoured, violated, notSeen: count("not_seen"), checks }
   }
 
-  #reportPart(part: PartId): PartReport {
-    const { title } = PARTS[part]
-    const sign = this.#signs.get(part)
-    if (sign === undefined) {
-      const reason = this.#stopped ?? this.#reasons.get(part) ?? PARTS[part].notSeen
-      return { part, title, verdict: "not_seen", reason }
+  #reportCheck(check: CheckId): CheckReport {
+    const { title } = CHECKS[check]
+    const finding = this.#findings.get(check)
+    if (finding === undefined) {
+      const reason = this.#stopped ?? this.#reasons.get(check) ?? CHECKS[check].notSeen
+      return { check, title, verdict: "not_seen", reason }
     }
-    const { seen, client, violation } = sign
+    const { seen, client, violation } = finding
     return violation === undefined
-      ? { part, title, verdict: "honoured", seen, client }
-      : { part, title, verdict: "violated", violation, seen, client }
+      ? { check, title, verdict: "honoured", seen, client }
+      : { check, title, verdict: "violated", violation, seen, client }
   }
 }

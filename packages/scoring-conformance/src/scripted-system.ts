@@ -1,25 +1,28 @@
-import { createServer, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { ServerResponse } from "node:http"
+import {
+  type ScriptedScoring,
+  startScriptedScoring,
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import { checkConformance } from "./conformance.ts"
-import type { PartId } from "./parts.ts"
-import type { PartReport, Report } from "./report.ts"
+import type { CheckId } from "./checks.ts"
+import type { CheckReport, Report } from "./report.ts"
 
-export interface Reply {
+export interface Answer {
   status: number
   headers: Record<string, string>
   body: string | Buffer
 }
 /** What the scripted scoring system does: answer, close the connection, send bytes, or nothing. */
-export type Act = Reply | "close" | "hang" | { raw: string }
-interface Question {
+export type Act = Answer | "close" | "hang" | { raw: string }
+interface Poll {
   number: string
   isKnown: boolean
-  /** How often this number was asked about before. */
+  /** How often this number was polled before. */
   before: number
 }
 /** Makes something else of the answer that a good scoring system gives. */
-export type Defect = (good: Reply, question: Question) => Act
+export type Defect = (good: Answer, poll: Poll) => Act
 
 export const PROCESSED = withCheckDigit("10000000000001")
 export const INVALID = withCheckDigit("10000000000002")
@@ -36,36 +39,28 @@ const KNOWN: Record<string, object> = {
 const ORDERS = Object.keys(KNOWN).toSorted() as OrderNumber[]
 export const JSON_HEADERS = { "content-type": "application/json" }
 
-const running: (() => void)[] = []
+const running: ScriptedScoring[] = []
 
 /** Closes the scoring systems that a test started. */
-export function closeSystems(): void {
-  for (const close of running.splice(0)) close()
+export async function closeSystems(): Promise<void> {
+  await Promise.all(running.splice(0).map((scoring) => scoring.close()))
 }
 
 /** Starts a scoring system that knows five orders, and is good but for this defect. */
-export async function startSystem(defect: Defect): Promise<{ url: URL; asked: () => number }> {
-  const counts = new Map<string, number>()
-  const server = createServer((request, response) => {
-    const number = request.url?.replace("/api/orders/", "") ?? ""
-    const before = counts.get(number) ?? 0
-    counts.set(number, before + 1)
+export async function startSystem(defect: Defect): Promise<{ url: URL; polls: () => number }> {
+  let polls = 0
+  const scoring = await startScriptedScoring((number, response) => {
+    polls += 1
     const order = KNOWN[number]
     const good =
       order === undefined
         ? { status: 204, headers: {}, body: "" }
         : { status: 200, headers: JSON_HEADERS, body: JSON.stringify(order) }
+    const before = scoring.polls(number).length - 1
     act(defect(good, { number, isKnown: order !== undefined, before }), response)
   })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  running.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return {
-    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
-    asked: () => counts.values().reduce((sum, count) => sum + count, 0),
-  }
+  running.push(scoring)
+  return { url: new URL(scoring.url), polls: () => polls }
 }
 
 function act(acted: Act, response: ServerResponse): void {
@@ -75,30 +70,33 @@ function act(acted: Act, response: ServerResponse): void {
   response.writeHead(acted.status, acted.headers).end(acted.body)
 }
 
-/** Checks it with the orders that it knows. */
-export async function check(url: URL, limitWithin = 0): Promise<Report> {
+/** Checks it with the orders that it knows. Only what is to be too slow needs a time shorter than this. */
+export async function checkSystem(
+  url: URL,
+  limitWithin = 0,
+  pollTimeoutMs = 60_000,
+): Promise<Report> {
   const outcome = await checkConformance(url, {
     orders: ORDERS,
     register: false,
     limitWithin,
-    // Long enough that only what never answers is too slow.
-    questionTimeoutMs: 2_000,
+    pollTimeoutMs,
     progress: () => undefined,
   })
   if (outcome.kind !== "reported") throw new Error(outcome.reason)
   return outcome.report
 }
 
-export const partOf = (report: Report, id: PartId): PartReport => {
-  const found = report.parts.find(({ part }) => part === id)
+export const checkOf = (report: Report, id: CheckId): CheckReport => {
+  const found = report.checks.find(({ check }) => check === id)
   if (found === undefined) throw new Error(id)
   return found
 }
-export const partsWith = (report: Report, verdict: PartReport["verdict"]) =>
-  report.parts.filter((part) => part.verdict === verdict).map(({ part }) => part)
+export const checksWith = (report: Report, verdict: CheckReport["verdict"]) =>
+  report.checks.filter((found) => found.verdict === verdict).map(({ check }) => check)
 
 export const SENTENCE = "No more than 60 requests per minute allowed"
-/** Refuses the question after so many about the same number. */
+/** Refuses the poll after so many of the same number. */
 export const refusing =
   (headers: Record<string, string>, body: string, times = 1): Defect =>
   (good, { isKnown, before }) =>

@@ -1,37 +1,42 @@
 import { describe, expect, it } from "vitest"
 import { formatTable } from "./table.ts"
-import type { PartReport, Report } from "./report.ts"
+import type { CheckReport, Report } from "./report.ts"
 
 const seen = { request: "GET /api/orders/18", status: 200, body: "{}", tookMs: 7 }
-const report = (...parts: PartReport[]): Report => ({
+const report = (...checks: CheckReport[]): Report => ({
   url: "http://scoring",
   honoured: 1,
   violated: 1,
   notSeen: 1,
-  parts,
+  checks,
 })
 
-const honoured: PartReport = {
-  part: "known",
+const honoured: CheckReport = {
+  check: "known",
   title: "a known order is a 200",
   verdict: "honoured",
   seen,
   client: "credits 5.00 points",
 }
-const violated: PartReport = {
+const violated: CheckReport = {
   ...honoured,
   verdict: "violated",
   violation: "it answered 200",
-  client: "asks again",
+  client: "polls again",
 }
-const notSeen: PartReport = { part: "limit", title: "a limit", verdict: "not_seen", reason: "why" }
+const notSeen: CheckReport = {
+  check: "limit",
+  title: "a limit",
+  verdict: "not_seen",
+  reason: "why",
+}
 
 describe("the table", () => {
-  it("has one line for each part, in columns, and the sums", () => {
+  it("has one line for each check, in columns, and the sums", () => {
     expect(formatTable(report(honoured, violated, notSeen))).toEqual([
-      "verdict   part                    seen                            our client",
+      "verdict   check                   seen                            our client",
       "honoured  a known order is a 200  200 {}, 7 ms                    credits 5.00 points",
-      "VIOLATED  a known order is a 200  it answered 200 (200 {}, 7 ms)  asks again",
+      "VIOLATED  a known order is a 200  it answered 200 (200 {}, 7 ms)  polls again",
       "not seen  a limit                 why",
       "",
       "1 honoured, 1 violated, 1 not seen.",

@@ -1,13 +1,13 @@
-import type { PartReport, Report } from "./report.ts"
-import type { Seen } from "./sign.ts"
+import type { CheckReport, Report } from "./report.ts"
+import type { Seen } from "./finding.ts"
 
 const BODY_WIDTH_MAX = 72
 const TEXT_WIDTH_MAX = 120
 const VERDICTS = { honoured: "honoured", violated: "VIOLATED", not_seen: "not seen" }
 
-/** The lines of a report as a person reads it: one for each part, and the sums. */
+/** The lines of a report as a person reads it: one for each check, and the sums. */
 export function formatTable(report: Report): string[] {
-  const rows = [["verdict", "part", "seen", "our client"], ...report.parts.map(cellsOf)]
+  const rows = [["verdict", "check", "seen", "our client"], ...report.checks.map(cellsOf)]
   const widths = [0, 1, 2].map((column) =>
     Math.max(
       ...rows.map((cells) => (cells.length > column + 1 ? (cells[column] ?? "").length : 0)),
@@ -24,26 +24,26 @@ export function formatTable(report: Report): string[] {
   return [...lines, "", `${honoured} honoured, ${violated} violated, ${notSeen} not seen.`]
 }
 
-function cellsOf(part: PartReport): string[] {
-  const start = [VERDICTS[part.verdict], part.title]
-  switch (part.verdict) {
+function cellsOf(check: CheckReport): string[] {
+  const start = [VERDICTS[check.verdict], check.title]
+  switch (check.verdict) {
     case "honoured":
-      return [...start, describeSeen(part.seen), oneLine(part.client)]
+      return [...start, describeSeen(check.seen), oneLine(check.client)]
     case "violated":
       return [
         ...start,
-        `${oneLine(part.violation)} (${describeSeen(part.seen)})`,
-        oneLine(part.client),
+        `${oneLine(check.violation)} (${describeSeen(check.seen)})`,
+        oneLine(check.client),
       ]
     case "not_seen":
-      return [...start, part.reason]
+      return [...start, check.reason]
   }
 }
 
 function describeSeen({ request, status, body, tookMs }: Seen): string {
-  const asked = request.startsWith("GET ") ? [] : [request]
+  const registered = request.startsWith("GET ") ? [] : [request]
   const answer = [
-    ...asked,
+    ...registered,
     status ?? "no answer",
     ...(body === undefined ? [] : [oneLine(body, BODY_WIDTH_MAX)]),
   ]

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { setTimeout as wait } from "node:timers/promises"
 import {
   ORDER_NUMBER_LENGTH_MAX,
@@ -5,6 +6,7 @@ import {
   type OrderNumber,
 } from "@gofermart/shared/domain/order-number.ts"
 import { NO_POINTS, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { refuseRepeatedHeaders } from "@gofermart/shared/http/repeated-headers.ts"
 import { createLogger, type Logger } from "@gofermart/shared/runtime/logger.ts"
 import { fastify, type FastifyInstance, type FastifyReply } from "fastify"
 import { Type, type Static } from "typebox"
@@ -49,10 +51,15 @@ export interface SimulatorOptions {
   statePath?: string
   /** Gets the simulator's own faults, and nothing about single requests. */
   logger?: Logger
+  /**
+   * Sees every request first. It returns true when the response is its own, to be given now, later or never;
+   * then no switch counts, and no call is recorded. With a script, `close` cuts every connection.
+   */
+  script?: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
 /**
- * Builds a stand-in for the scoring system; `listen` starts it and resolves with its URL, `close`
+ * Builds a scoring system for development and tests; `listen` starts it and resolves with its URL, `close`
  * ends it.
  *
  * - `POST /api/goods` and `POST /api/orders` register a mechanic and an order. An order without
@@ -71,8 +78,8 @@ export function buildSimulator(options: SimulatorOptions = {}): FastifyInstance 
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: "idle",
-    // HEAD would count as a question about an order.
+    forceCloseConnections: options.script === undefined ? "idle" : true,
+    // HEAD would count as a poll.
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: ORDER_NUMBER_LENGTH_MAX },
     // A body counts as it was sent: "10" is no price, and a misspelt switch is not dropped.
@@ -81,6 +88,15 @@ export function buildSimulator(options: SimulatorOptions = {}): FastifyInstance 
   })
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, logger))
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, "There is nothing here."))
+  const { script } = options
+  if (script !== undefined) {
+    // No route: a script may be polled under any path, and with headers that are refused otherwise.
+    app.addHook("onRequest", (request, reply, done) => {
+      if (script(request.raw, reply.raw)) reply.hijack()
+      else done()
+    })
+  }
+  refuseRepeatedHeaders(app, (reply, sentence) => refuse(reply, 400, sentence))
   app.get("/healthz", () => ({ status: "ok" }))
 
   const registry = new Registry(LIMITS, openState(app, options.statePath))
@@ -156,7 +172,7 @@ function addSimulation(app: FastifyInstance, registry: Registry, behaviour: Beha
     }
   })
 
-  async function answer(numberAsked: string, reply: FastifyReply) {
+  async function answer(numberPolled: string, reply: FastifyReply) {
     const { requestsPerMinute, windowMs, delayMs } = behaviour
     const refusedUntilMs = rateWindow.refusedUntilMs(performance.now(), requestsPerMinute, windowMs)
     if (delayMs > 0) {
@@ -171,12 +187,12 @@ function addSimulation(app: FastifyInstance, registry: Registry, behaviour: Beha
       return refuse(reply, 500, "The scoring system failed, as it was told to.")
     }
 
-    const number = parseOrderNumber(numberAsked)
+    const number = parseOrderNumber(numberPolled)
     if (number === undefined) return reply.code(204).send()
     if (behaviour.autoRegister && registry.addDerivedOrder(number) === "full") {
       return refuse(reply, 500, ORDERS_FULL)
     }
-    const answered = registry.ask(number, behaviour.pendingAnswers)
+    const answered = registry.poll(number, behaviour.pendingAnswers)
     return answered === undefined ? reply.code(204).send() : orderBody(number, answered)
   }
 

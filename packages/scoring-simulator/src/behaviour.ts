@@ -28,7 +28,7 @@ export const Behaviour = Type.Object(
       default: 0,
       description: "a number from 0 to 1",
     }),
-    /** Whether an order nobody registered becomes known when it is first asked about. */
+    /** Whether an order nobody registered becomes known when it is first polled. */
     autoRegister: onOrOff,
     /** Whether every answer is a 500. */
     unavailable: onOrOff,

@@ -77,7 +77,9 @@ test("refuses what cannot work with a message that names it", () => {
   for (const rate of ["-0.1", "1.01", "2", "half", "0,5", "1e-1"]) {
     expect(refusal(`--error-rate=${rate}`)).toContain("SIMULATOR_ERROR_RATE must be")
   }
-  expect(refusal("--address", "nowhere")).toContain("SIMULATOR_ADDRESS must be host:port")
+  expect(refusal("--address", "nowhere")).toContain(
+    "SIMULATOR_ADDRESS must be an address host:port",
+  )
   expect(refusal("--dealy-ms", "1")).toContain("--dealy-ms")
   expect(refusal("positional")).toContain("positional")
 })

@@ -1,12 +1,16 @@
 import { parseArgs } from "node:util"
 import {
-  ConfigError,
-  logLevel,
-  parseAddress,
-  readEnv,
   type Address,
+  ConfigError,
+  listenAddress,
+  readAddress,
+  readEnv,
+  textSetting,
 } from "@gofermart/shared/runtime/env.ts"
-import { Type, type TSchema } from "typebox"
+import { logLevel } from "@gofermart/shared/runtime/service-settings.ts"
+import { defineSettings, type Setting, setting } from "@gofermart/shared/runtime/setting.ts"
+import { helpLines } from "@gofermart/shared/runtime/settings-help.ts"
+import { IsEnum, Type } from "typebox"
 import { Behaviour } from "./behaviour.ts"
 
 const { properties: switches } = Behaviour
@@ -18,37 +22,43 @@ const onOrOff = Type.Enum(["true", "false"], {
 })
 
 /** Every setting by the name of its environment variable; `flagName` gives its flag. */
-export const Settings = Type.Object({
-  SIMULATOR_ADDRESS: Type.String({ default: "127.0.0.1:8091", description: "host:port" }),
-  SIMULATOR_STATE: Type.Optional(Type.String({ description: "the path of a file" })),
-  LOG_LEVEL: logLevel,
-  SIMULATOR_DELAY_MS: switches.delayMs,
-  SIMULATOR_PENDING_ANSWERS: switches.pendingAnswers,
-  SIMULATOR_REQUESTS_PER_MINUTE: switches.requestsPerMinute,
-  SIMULATOR_WINDOW_MS: switches.windowMs,
-  SIMULATOR_ERROR_RATE: Type.String({
-    pattern: "^(0(\\.[0-9]+)?|1(\\.0+)?)$",
-    default: "0",
-    description: "a number from 0 to 1",
+export const Settings = defineSettings({
+  SIMULATOR_ADDRESS: setting(listenAddress("127.0.0.1:8091"), {
+    purpose: "where to serve; port 0 takes a free one",
   }),
-  SIMULATOR_AUTO_REGISTER: onOrOff,
-  SIMULATOR_UNAVAILABLE: onOrOff,
+  SIMULATOR_STATE: setting(Type.Optional(Type.String({ description: "the path of a file" })), {
+    purpose: "keep goods and orders in this file",
+    fallback: "they end with the process",
+  }),
+  LOG_LEVEL: logLevel,
+  SIMULATOR_DELAY_MS: setting(switches.delayMs, {
+    purpose: "hold back every answer about an order for this long",
+    unit: "milliseconds",
+  }),
+  SIMULATOR_PENDING_ANSWERS: setting(switches.pendingAnswers, {
+    purpose: "answers of an order before its verdict: REGISTERED, then PROCESSING",
+    unit: "answers",
+  }),
+  SIMULATOR_REQUESTS_PER_MINUTE: setting(switches.requestsPerMinute, {
+    purpose: "refuse more requests than this with 429; 0 sets no limit",
+    unit: "requests",
+  }),
+  SIMULATOR_WINDOW_MS: setting(switches.windowMs, {
+    purpose: "how long the minute of that limit is",
+    unit: "milliseconds",
+  }),
+  SIMULATOR_ERROR_RATE: setting(
+    textSetting({ default: "0", description: "a number from 0 to 1" }, (given) =>
+      /^(0(\.[0-9]+)?|1(\.0+)?)$/.test(given) ? undefined : "it is not",
+    ),
+    { purpose: "answer this fraction of requests with 500" },
+  ),
+  SIMULATOR_AUTO_REGISTER: setting(onOrOff, {
+    purpose: "know every order as of the first request about it",
+  }),
+  SIMULATOR_UNAVAILABLE: setting(onOrOff, { purpose: "answer every request with 500" }),
 })
-type SettingName = keyof typeof Settings.properties
-
-const PURPOSES: Record<SettingName, string> = {
-  SIMULATOR_ADDRESS: "where to serve; port 0 takes a free one",
-  SIMULATOR_STATE: "keep goods and orders in this file; without it they end with the process",
-  LOG_LEVEL: "what to log",
-  SIMULATOR_DELAY_MS: "hold back every answer about an order for this long",
-  SIMULATOR_PENDING_ANSWERS: "answers of an order before its verdict: REGISTERED, then PROCESSING",
-  SIMULATOR_REQUESTS_PER_MINUTE: "refuse more questions than this with 429; 0 sets no limit",
-  SIMULATOR_WINDOW_MS: "how long the minute of that limit is",
-  SIMULATOR_ERROR_RATE: "answer this fraction of questions with 500",
-  SIMULATOR_AUTO_REGISTER: "know every order as of the first question about it",
-  SIMULATOR_UNAVAILABLE: "answer every question with 500",
-}
-const NAMES = Object.keys(PURPOSES) as SettingName[]
+const SETTINGS: Record<string, Setting> = Settings.properties
 
 export interface Config {
   address: Address
@@ -65,15 +75,13 @@ export interface Config {
 export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config | "help" {
   const flags = readFlags(args)
   if (flags["help"] === true) return "help"
-  const given = NAMES.flatMap((name) => {
+  const given = Object.keys(SETTINGS).flatMap((name) => {
     const flag = flags[flagName(name)]
     return flag === undefined ? [] : [[name, String(flag)]]
   })
   const settings = readEnv(Settings, { ...env, ...Object.fromEntries(given) })
-  const address = parseAddress(settings.SIMULATOR_ADDRESS)
-  if (address === undefined) throw new ConfigError("SIMULATOR_ADDRESS must be host:port")
   return {
-    address,
+    address: readAddress(settings.SIMULATOR_ADDRESS),
     ...(settings.SIMULATOR_STATE === undefined ? {} : { statePath: settings.SIMULATOR_STATE }),
     logLevel: settings.LOG_LEVEL,
     behaviour: {
@@ -90,38 +98,29 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config | "he
 
 /** The text for `--help`: every flag, its variable, what it may be, and its default. */
 export function helpText(): string {
-  const settings = NAMES.map((name) => {
-    const schema: TSchema = Settings.properties[name]
-    const { description = "any text", default: value } = schema as SettingOptions
-    const values = value === undefined ? description : `${description}; default ${value}`
-    return `  --${flagName(name)}, or ${name}\n      ${PURPOSES[name]}\n      (${values})`
-  })
   return [
-    "A stand-in for the scoring system.",
+    "A scoring system for development and tests.",
     "",
     "Settings, as a flag or as an environment variable; a flag counts for more:",
     "",
-    ...settings,
+    ...Object.entries(SETTINGS).map(([name, kind]) =>
+      helpLines(`--${flagName(name)}, or ${name}`, kind),
+    ),
     "",
     "All but the first three can be changed while it runs: PUT /api/behaviour",
     "",
   ].join("\n")
 }
 
-interface SettingOptions {
-  description?: string
-  default?: string | number
-}
-
 /** The flag for SIMULATOR_DELAY_MS is --delay-ms. */
-function flagName(name: SettingName): string {
+function flagName(name: string): string {
   return name.replace("SIMULATOR_", "").toLowerCase().replaceAll("_", "-")
 }
 
 function readFlags(args: string[]): Record<string, string | boolean | undefined> {
   const options = Object.fromEntries(
-    NAMES.map((name) => {
-      const type = Settings.properties[name] === onOrOff ? "boolean" : "string"
+    Object.entries(SETTINGS).map(([name, kind]) => {
+      const type = IsEnum(kind) && kind.enum.includes("true") ? "boolean" : "string"
       return [flagName(name), { type }] as const
     }),
   )

@@ -1,6 +1,7 @@
-import { ConfigError } from "@gofermart/shared/runtime/env.ts"
+import { readConfigOrExit } from "@gofermart/shared/runtime/config-exit.ts"
+import { listen } from "@gofermart/shared/runtime/listen.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
-import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
 import { buildSimulator } from "./app.ts"
 import { helpText, readConfig, type Config } from "./config.ts"
 
@@ -11,17 +12,10 @@ async function serve({ address, logLevel, ...options }: Config): Promise<void> {
   const shutdown = new Shutdown(logger, SHUTDOWN_GRACE_MS)
   const app = buildSimulator({ ...options, logger })
   shutdown.onClose("HTTP server", () => app.close())
-  const url = await app.listen(address)
-  logger.info({ url }, "serving")
-  announceReady({ url })
+  const url = await listen(app, address, "SIMULATOR_ADDRESS")
+  shutdown.announce("serving", { url })
 }
 
-try {
-  const config = readConfig(process.argv.slice(2), process.env)
-  if (config === "help") process.stdout.write(helpText())
-  else await serve(config)
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exit(1)
-}
+const config = readConfigOrExit(() => readConfig(process.argv.slice(2), process.env))
+if (config === "help") process.stdout.write(helpText())
+else await serve(config)

@@ -16,7 +16,7 @@ describe("Registry", () => {
     expect(registry.addOrder(second, [])).toBe("full")
     expect(registry.addInvalidOrder(second)).toBe("full")
     expect(registry.addInvalidOrder(first)).toBe("known")
-    expect(registry.ask(second, 0)).toBeUndefined()
+    expect(registry.poll(second, 0)).toBeUndefined()
   })
 
   test("computes the reward by the mechanics known when the order is registered", () => {
@@ -25,17 +25,17 @@ describe("Registry", () => {
     registry.addOrder(first, goods)
     registry.addMechanic({ match: "Bork", reward: 5, rewardType: "%" })
     registry.addOrder(second, goods)
-    expect(registry.ask(first, 0)).toEqual({ status: "PROCESSED", accrual: 0 })
-    expect(registry.ask(second, 0)).toEqual({ status: "PROCESSED", accrual: 500 })
+    expect(registry.poll(first, 0)).toEqual({ status: "PROCESSED", accrual: 0 })
+    expect(registry.poll(second, 0)).toEqual({ status: "PROCESSED", accrual: 500 })
   })
 
   test("answers nothing but its verdict once that is told", () => {
     const registry = new Registry({ mechanicsMax: 10, ordersMax: 10 })
     registry.addInvalidOrder(first)
-    expect(registry.ask(first, 2)).toEqual({ status: "REGISTERED" })
-    expect(registry.ask(first, 2)).toEqual({ status: "PROCESSING" })
-    expect(registry.ask(first, 2)).toEqual({ status: "INVALID" })
-    expect(registry.ask(first, 100)).toEqual({ status: "INVALID" })
+    expect(registry.poll(first, 2)).toEqual({ status: "REGISTERED" })
+    expect(registry.poll(first, 2)).toEqual({ status: "PROCESSING" })
+    expect(registry.poll(first, 2)).toEqual({ status: "INVALID" })
+    expect(registry.poll(first, 100)).toEqual({ status: "INVALID" })
   })
 
   test("derives the accrual of an order nobody registered from its last three digits", () => {

@@ -25,7 +25,7 @@ interface KnownOrder {
  * The goods and orders the scoring system knows, in memory, and in `file` when there is one: then
  * everything is written before it counts.
  *
- * An order's verdict is fixed when it is registered. Asked about, the order first answers
+ * An order's verdict is fixed when it is registered. When polled, it first answers
  * REGISTERED, then PROCESSING, as often as the caller wants answers that are not final, and then
  * its verdict: INVALID or PROCESSED. From then on it answers nothing else.
  */
@@ -75,8 +75,8 @@ export class Registry {
     return this.#add(number, { status: "PROCESSED", accrual: derivedAccrual(number) })
   }
 
-  /** Asks about an order that is to give `pendingAnswers` answers before its verdict. */
-  ask(number: OrderNumber, pendingAnswers: number): Answer | undefined {
+  /** Polls an order that is to give `pendingAnswers` answers before its verdict. */
+  poll(number: OrderNumber, pendingAnswers: number): Answer | undefined {
     const order = this.#orders.get(number)
     if (order === undefined) return undefined
     if (!order.told && order.pendingAnswers < pendingAnswers) {

@@ -35,18 +35,22 @@ export class StateFile {
   readonly #file: number
   #sizeBytes: number
 
-  /** Opens the file, or makes it. Throws a `ConfigError` when it holds anything but records. */
+  /** Opens the file, or makes it. Throws a `ConfigError` when it cannot, or holds anything but records. */
   constructor(path: string) {
-    this.#file = openSync(path, "a+")
+    this.#file = open(path)
     try {
       const content = readFileSync(path)
       this.#sizeBytes = content.lastIndexOf(LINE_FEED) + 1
       const lines = content.toString("utf8", 0, this.#sizeBytes).split("\n").slice(0, -1)
-      this.records = lines.map((line, i) => readRecord(line, `line ${i + 1} of ${path}`))
+      this.records = lines.map((line, i) =>
+        readRecord(line, `line ${i + 1} of the file in SIMULATOR_STATE`),
+      )
       // A last line without its end was torn: nobody has been told that it was accepted. Left
       // there, it would spoil the next record as well.
       if (!isTornRecord(content.toString("utf8", this.#sizeBytes))) {
-        throw new ConfigError(`the last line of ${path} is not goods or an order`)
+        throw new ConfigError(
+          `the last line of the file in SIMULATOR_STATE is not goods or an order`,
+        )
       }
       ftruncateSync(this.#file, this.#sizeBytes)
     } catch (error) {
@@ -91,5 +95,16 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, "a+")
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError(
+      `SIMULATOR_STATE must be the path of a file that can be written (it cannot be opened: ${code})`,
+    )
   }
 }

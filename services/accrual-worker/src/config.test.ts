@@ -35,9 +35,11 @@ describe("the worker's settings", () => {
         address: { host: "127.0.0.1", port: 0 },
         login: "operator",
         password: undefined,
+        trustedProxies: [],
       },
       shutdownGraceMs: 20_000,
       logLevel: "info",
+      tracing: expect.objectContaining({ sdk: undefined, ignored: [] }),
     })
   })
 
@@ -57,6 +59,7 @@ describe("the worker's settings", () => {
       OPERATORS_ADDRESS: ":8092",
       OPERATORS_LOGIN: "ops",
       OPERATORS_PASSWORD: PASSWORD,
+      TRUSTED_PROXIES: "10.0.0.1",
       SHUTDOWN_GRACE: "5s",
       LOG_LEVEL: "silent",
     }
@@ -72,9 +75,15 @@ describe("the worker's settings", () => {
       lease: { minMs: 2_000, maxMs: 180_000 },
       ledgerCheckIntervalMs: 240_000,
       livenessTimeoutMs: 300_000,
-      operators: { address: { host: "::", port: 8092 }, login: "ops", password: PASSWORD },
+      operators: {
+        address: { host: "::", port: 8092 },
+        login: "ops",
+        password: PASSWORD,
+        trustedProxies: ["10.0.0.1"],
+      },
       shutdownGraceMs: 5_000,
       logLevel: "silent",
+      tracing: expect.objectContaining({ sdk: undefined, ignored: [] }),
     })
   })
 

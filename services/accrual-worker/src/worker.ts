@@ -1,20 +1,16 @@
+import { batchedWrites } from "@gofermart/shared/db/batched-calls.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { isItemFault } from "@gofermart/shared/db/repeat.ts"
-import {
-  type AnsweredOrder,
-  type Settlement,
-  settleAccruals,
-} from "@gofermart/shared/ledger/settle-accruals.ts"
+import { type AnsweredOrder, settleAccruals } from "@gofermart/shared/ledger/settle-accruals.ts"
 import { type AccrualWorker, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
 import { aboutJob, type PollPayload, readPollPayload } from "@gofermart/shared/queue/poll-job.ts"
-import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Job, UnrecoverableError } from "bullmq"
 import { Counter } from "prom-client"
 import type { Config } from "./config.ts"
-import type { Progress } from "./operators/liveness.ts"
+import type { Progress } from "./operator/liveness.ts"
 import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
-import type { ScoringPacer } from "./scoring/pacer.ts"
+import { openLeaseHolder } from "./requeue/hold-lease.ts"
+import type { ScoringPacer } from "./pacing/pacer.ts"
 import { backoffMs } from "./settlement/delays.ts"
 import { pollOrder } from "./settlement/poll-order.ts"
 
@@ -41,6 +37,8 @@ const STALLED_CHECK_INTERVAL_MS = 5_000
 const RECOVERIES_MAX = 1_000_000_000
 /** How soon after an error of the backend the next command is tried. */
 const BACKEND_RETRY_DELAY_MS = 1_000
+/** For which a worker waits that may begin nothing, before it looks whether that is still so. */
+const HELD_BACK_MAX_MS = 1_000
 
 /** Starts taking jobs. Closing it waits for the polls under way. */
 export async function startWorker(
@@ -54,17 +52,18 @@ export async function startWorker(
   },
 ): Promise<AccrualWorker> {
   const { database, logger } = parts
-  const settlement = new Batcher<AnsweredOrder, Settlement>(
-    (answered) => settleAccruals(database, answered, config.graceMs),
-    isItemFault,
+  const settlement = batchedWrites(
+    (answered: AnsweredOrder[]) => settleAccruals(database, answered, config.graceMs),
     {
       name: "settle_accruals",
       itemsPerBatchMax: SETTLEMENTS_PER_BATCH_MAX,
       batchesInFlightMax: BATCHES_IN_FLIGHT_MAX,
       itemsWaitingMax: config.concurrency,
+      ownerOf: ({ number }) => number,
     },
   )
-  const orders = { ...parts, settlement, graceMs: config.graceMs }
+  const leases = openLeaseHolder(database, config.lease.minMs, config.concurrency)
+  const orders = { ...parts, settlement, leases, graceMs: config.graceMs }
   const worker = await openAccrualWorker(
     config.queueUrl,
     logger,
@@ -75,6 +74,7 @@ export async function startWorker(
       stalledInterval: STALLED_CHECK_INTERVAL_MS,
       maxStalledCount: RECOVERIES_MAX,
       runRetryDelay: BACKEND_RETRY_DELAY_MS,
+      maximumRateLimitDelay: HELD_BACK_MAX_MS,
       settings: { backoffStrategy: errorBackoffMs },
     },
   )

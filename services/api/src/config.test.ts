@@ -30,11 +30,11 @@ describe("the API's settings", () => {
       tokenLifetimeMs: 86_400_000,
       passwordLengthMin: 8,
       withdrawOwnedOnly: false,
-      trustedProxies: [],
       operators: {
         address: { host: "127.0.0.1", port: 8090 },
         login: "operator",
         password: undefined,
+        trustedProxies: [],
       },
       boardIsReadOnly: false,
       fleetWatchIntervalMs: 10_000,
@@ -44,10 +44,14 @@ describe("the API's settings", () => {
         loginFailuresPerAddressMax: 100,
         registrationsPerAddressMax: 600,
       },
+      loginsAtOncePerAddressMax: 64,
       unfinishedOrdersMax: 10_000,
+      streamsPerNetworkMax: 500,
+      waitsPerNetworkMax: 500,
       leaseMs: 30_000,
       shutdownGraceMs: 20_000,
       logLevel: "info",
+      tracing: expect.objectContaining({ sdk: undefined, ignored: [] }),
     })
   })
 
@@ -63,8 +67,11 @@ describe("the API's settings", () => {
       THROTTLE_WINDOW: "1m",
       LOGIN_FAILURES_MAX: "3",
       LOGIN_FAILURES_PER_ADDRESS_MAX: "30",
+      LOGINS_AT_ONCE_PER_ADDRESS_MAX: "3",
       REGISTRATIONS_PER_ADDRESS_MAX: "300",
       UNFINISHED_ORDERS_MAX: "5",
+      STREAMS_PER_NETWORK_MAX: "50",
+      WAITS_PER_NETWORK_MAX: "60",
       TRUSTED_PROXIES: "10.0.0.1, 192.168.0.0/16",
       OPERATORS_ADDRESS: "[::]:9091",
       OPERATORS_LOGIN: "ops",
@@ -82,8 +89,12 @@ describe("the API's settings", () => {
       tokenLifetimeMs: 900_000,
       passwordLengthMin: 1,
       withdrawOwnedOnly: true,
-      trustedProxies: ["10.0.0.1", "192.168.0.0/16"],
-      operators: { address: { host: "::", port: 9091 }, login: "ops", password: PASSWORD },
+      operators: {
+        address: { host: "::", port: 9091 },
+        login: "ops",
+        password: PASSWORD,
+        trustedProxies: ["10.0.0.1", "192.168.0.0/16"],
+      },
       boardIsReadOnly: true,
       fleetWatchIntervalMs: 1_000,
       throttling: {
@@ -92,7 +103,10 @@ describe("the API's settings", () => {
         loginFailuresPerAddressMax: 30,
         registrationsPerAddressMax: 300,
       },
+      loginsAtOncePerAddressMax: 3,
       unfinishedOrdersMax: 5,
+      streamsPerNetworkMax: 50,
+      waitsPerNetworkMax: 60,
       leaseMs: 2_000,
       shutdownGraceMs: 5_000,
       logLevel: "debug",
@@ -101,7 +115,7 @@ describe("the API's settings", () => {
 
   it("are refused with a fleet that is looked at too seldom for its autoscaler", () => {
     expect(refusal({ ...REQUIRED, FLEET_WATCH_INTERVAL: "31s" })).toContain(
-      "FLEET_WATCH_INTERVAL must be at most 30s",
+      "FLEET_WATCH_INTERVAL must be a length of time such as 500ms, 30s, 10m or 24h, of at most 30s",
     )
   })
 

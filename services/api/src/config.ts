@@ -1,88 +1,132 @@
 import { Type } from "typebox"
 import {
-  ConfigError,
-  databaseUrl,
+  connectionRule,
+  connectionSettings,
+  readConnections,
+} from "@gofermart/shared/queue/connection-settings.ts"
+import { exitSettings } from "@gofermart/shared/runtime/config-exit.ts"
+import {
   duration,
   listenAddress,
-  logLevel,
-  queueUrl,
+  readAddress,
   readEnv,
+  textSetting,
   toMs,
   wholeNumber,
-  withContractNames,
 } from "@gofermart/shared/runtime/env.ts"
+import {
+  databaseConnectionsMax,
+  logLevel,
+  requeueLeaseMin,
+  shutdownGrace,
+} from "@gofermart/shared/runtime/service-settings.ts"
+import { defineSettings, setting } from "@gofermart/shared/runtime/setting.ts"
 import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
 import {
+  operatorsRule,
   operatorsSettings,
-  readAddress,
   readOperators,
-} from "@gofermart/shared/operators/settings.ts"
+} from "@gofermart/shared/operator/settings.ts"
 import { parseKeys } from "./auth/tokens.ts"
 
 /** What is older than two minutes counts as not looked at by anybody. */
 const FLEET_WATCH_INTERVAL_MAX_MS = 30_000
+/** What HS256 asks for (RFC 7518, section 3.2). */
+const KEY_BYTES_MIN = 32
 
-export const Schema = Type.Object({
-  RUN_ADDRESS: listenAddress("127.0.0.1:8080"),
-  DATABASE_URL: databaseUrl,
-  DATABASE_CONNECTIONS_MAX: wholeNumber(1, 1_000, 10),
-  QUEUE_URL: Type.Optional(queueUrl),
-  AUTH_KEYS: Type.Refine(
-    Type.String({
-      pattern: "^[\\w-]+:[\\w-]{43,}(,[\\w-]+:[\\w-]{43,})*$",
-      description:
-        "signing keys as id:key,id:key with different ids and keys of at least 32 bytes in base64url; the first one signs",
-    }),
-    (given) => parseKeys(given).byId.size === given.split(",").length,
+export const Schema = defineSettings({
+  RUN_ADDRESS: setting(listenAddress("127.0.0.1:8080"), { purpose: "where to serve the API" }),
+  ...connectionSettings,
+  DATABASE_CONNECTIONS_MAX: databaseConnectionsMax(10),
+  AUTH_KEYS: setting(
+    textSetting(
+      {
+        description:
+          "signing keys as id:key,id:key with different ids and keys of at least 32 bytes in base64url; the first one signs",
+      },
+      whatIsWrongInKeys,
+    ),
+    {
+      purpose: "the keys that tokens are signed with; the same on every API",
+      secret: true,
+    },
   ),
-  TOKEN_LIFETIME: duration("24h"),
-  PASSWORD_LENGTH_MIN: wholeNumber(1, 64, 8),
-  WITHDRAWAL_ORDERS: Type.Enum(["any", "owned"], {
-    default: "any",
-    description: "any (a number that nobody uploaded can be paid with points) or owned",
+  TOKEN_LIFETIME: setting(duration("24h"), { purpose: "how long a token is valid" }),
+  PASSWORD_LENGTH_MIN: setting(wholeNumber(1, 64, 8), {
+    purpose: "the shortest password that a customer may choose",
+    unit: "characters",
   }),
-  TRUSTED_PROXIES: Type.Optional(
-    Type.String({ description: "addresses or CIDR ranges of proxies, with commas between them" }),
+  WITHDRAWAL_ORDERS: setting(
+    Type.Enum(["any", "owned"], {
+      default: "any",
+      description: "any (a number that nobody uploaded can be paid with points) or owned",
+    }),
+    { purpose: "which orders points may pay for; owned: those the customer uploaded before" },
   ),
   ...operatorsSettings("127.0.0.1:8090"),
-  BOARD_READ_ONLY: Type.Enum(["true", "false"], {
-    default: "false",
-    description: "true or false",
+  BOARD_READ_ONLY: setting(
+    Type.Enum(["true", "false"], {
+      default: "false",
+      description: "true or false",
+    }),
+    { purpose: "whether the board of the queue shows jobs and changes none" },
+  ),
+  THROTTLE_WINDOW: setting(duration("10m"), {
+    purpose: "the time in which failed logins and registrations are counted",
   }),
-  THROTTLE_WINDOW: duration("10m"),
-  LOGIN_FAILURES_MAX: wholeNumber(1, 1_000_000, 10),
-  LOGIN_FAILURES_PER_ADDRESS_MAX: wholeNumber(1, 1_000_000, 100),
-  REGISTRATIONS_PER_ADDRESS_MAX: wholeNumber(1, 1_000_000, 600),
-  UNFINISHED_ORDERS_MAX: wholeNumber(1, 100_000_000, 10_000),
-  FLEET_WATCH_INTERVAL: duration("10s"),
-  REQUEUE_LEASE_MIN: duration("30s"),
-  SHUTDOWN_GRACE: duration("20s"),
+  LOGIN_FAILURES_MAX: setting(wholeNumber(1, 1_000_000, 10), {
+    purpose: "the most failed logins with one login from one address within THROTTLE_WINDOW",
+    unit: "logins",
+  }),
+  LOGIN_FAILURES_PER_ADDRESS_MAX: setting(wholeNumber(1, 1_000_000, 100), {
+    purpose: "the most failed logins from one address within THROTTLE_WINDOW",
+    unit: "logins",
+  }),
+  LOGINS_AT_ONCE_PER_ADDRESS_MAX: setting(wholeNumber(1, 10_000, 64), {
+    purpose: "the most logins, registrations, password changes under way from one address",
+    unit: "requests",
+  }),
+  REGISTRATIONS_PER_ADDRESS_MAX: setting(wholeNumber(1, 1_000_000, 600), {
+    purpose: "the most registrations from one address within THROTTLE_WINDOW",
+    unit: "registrations",
+  }),
+  UNFINISHED_ORDERS_MAX: setting(wholeNumber(1, 100_000_000, 10_000), {
+    purpose: "the most orders of a customer that are not final; further uploads are refused",
+    unit: "orders",
+  }),
+  STREAMS_PER_NETWORK_MAX: setting(wholeNumber(1, 1_000_000, 500), {
+    purpose: "the most event streams open at once for the clients of one network",
+    unit: "streams",
+  }),
+  WAITS_PER_NETWORK_MAX: setting(wholeNumber(1, 1_000_000, 500), {
+    purpose: "the most requests with Prefer: wait that wait at once for the clients of one network",
+    unit: "requests",
+  }),
+  FLEET_WATCH_INTERVAL: setting(duration("10s", FLEET_WATCH_INTERVAL_MAX_MS), {
+    purpose: "how often the metrics of all workers together are read",
+  }),
+  REQUEUE_LEASE_MIN: requeueLeaseMin,
+  SHUTDOWN_GRACE: shutdownGrace,
+  ...exitSettings,
   LOG_LEVEL: logLevel,
-  ...tracingSettings,
 })
+
+/** Everything that the API reads from its environment. */
+export const allSettings = { ...Schema.properties, ...tracingSettings }
 
 export type Config = ReturnType<typeof readConfig>
 
 /** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
-  const read = readEnv(Schema, withContractNames(env))
-  const fleetWatchIntervalMs = toMs(read.FLEET_WATCH_INTERVAL)
-  if (fleetWatchIntervalMs > FLEET_WATCH_INTERVAL_MAX_MS) {
-    throw new ConfigError("FLEET_WATCH_INTERVAL must be at most 30s.")
-  }
+  const read = readEnv(Schema, env, [connectionRule, operatorsRule])
   return {
     address: readAddress(read.RUN_ADDRESS),
-    databaseUrl: read.DATABASE_URL,
+    ...readConnections(read),
     databaseConnectionsMax: read.DATABASE_CONNECTIONS_MAX,
-    queueUrl: read.QUEUE_URL ?? read.DATABASE_URL,
     authKeys: parseKeys(read.AUTH_KEYS),
     tokenLifetimeMs: toMs(read.TOKEN_LIFETIME),
     passwordLengthMin: read.PASSWORD_LENGTH_MIN,
     withdrawOwnedOnly: read.WITHDRAWAL_ORDERS === "owned",
-    trustedProxies: (read.TRUSTED_PROXIES ?? "")
-      .split(",")
-      .map((proxy) => proxy.trim())
-      .filter((proxy) => proxy !== ""),
     operators: readOperators(read),
     boardIsReadOnly: read.BOARD_READ_ONLY === "true",
     throttling: {
@@ -91,11 +135,26 @@ export function readConfig(env: NodeJS.ProcessEnv) {
       loginFailuresPerAddressMax: read.LOGIN_FAILURES_PER_ADDRESS_MAX,
       registrationsPerAddressMax: read.REGISTRATIONS_PER_ADDRESS_MAX,
     },
+    loginsAtOncePerAddressMax: read.LOGINS_AT_ONCE_PER_ADDRESS_MAX,
     unfinishedOrdersMax: read.UNFINISHED_ORDERS_MAX,
-    fleetWatchIntervalMs,
+    streamsPerNetworkMax: read.STREAMS_PER_NETWORK_MAX,
+    waitsPerNetworkMax: read.WAITS_PER_NETWORK_MAX,
+    fleetWatchIntervalMs: toMs(read.FLEET_WATCH_INTERVAL),
     leaseMs: toMs(read.REQUEUE_LEASE_MIN),
     shutdownGraceMs: toMs(read.SHUTDOWN_GRACE),
     logLevel: read.LOG_LEVEL,
-    tracing: readTracing(read, "gofermart-api"),
+    tracing: readTracing(env, "gofermart-api"),
   }
+}
+
+/** In a few words, without any of the text. */
+function whatIsWrongInKeys(text: string): string | undefined {
+  for (const [i, pair] of text.split(",").entries()) {
+    const [id = "", key = "", ...more] = pair.split(":")
+    if (!/^[\w-]+$/.test(id) || more.length > 0) return `number ${i + 1} is not one id and one key`
+    // Four characters are three bytes; one that is left over is none.
+    if (!/^[\w-]+$/.test(key) || key.length % 4 === 1) return `key ${i + 1} is not base64url`
+    if (Buffer.from(key, "base64url").length < KEY_BYTES_MIN) return `key ${i + 1} is shorter`
+  }
+  return parseKeys(text).byId.size < text.split(",").length ? "two have the same id" : undefined
 }

@@ -1,18 +1,22 @@
 import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
-import { untilAnswers } from "@gofermart/shared/db/until-answers.ts"
+import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { buildOperatorsApp } from "@gofermart/shared/operators/listener.ts"
-import { readConfigOrExit } from "@gofermart/shared/runtime/env.ts"
+import { Readiness } from "@gofermart/shared/readiness/readiness.ts"
+import { readConfigOrExit } from "@gofermart/shared/runtime/config-exit.ts"
+import { listen } from "@gofermart/shared/runtime/listen.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
-import { announceReady, Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
+import { exitIfCheck, exitIfHelp } from "@gofermart/shared/runtime/settings-help.ts"
+import { Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
 import { startTracing } from "@gofermart/shared/runtime/tracing.ts"
 import { buildApp } from "./app.ts"
-import { readConfig } from "./config.ts"
-import { showBoard } from "./operators/board.ts"
-import { watchFleet } from "./operators/fleet.ts"
-import { orderPage } from "./operators/order-page.ts"
+import { allSettings, readConfig } from "./config.ts"
+import { buildApiOperatorApp } from "./operator/app.ts"
+import { watchFleet } from "./operator/fleet.ts"
+import { TABLE_RIGHTS } from "./table-rights.ts"
 
+exitIfHelp("The API of Gofermart: customers upload orders, and pay with points.", allSettings)
 const config = readConfigOrExit(() => readConfig(process.env))
+exitIfCheck(config.tracing.ignored)
 const logger = createLogger("api", config.logLevel)
 const shutdown = new Shutdown(logger, config.shutdownGraceMs)
 await startTracing(config.tracing, logger, shutdown)
@@ -27,19 +31,25 @@ const queue = openAccrualQueue(config.queueUrl, logger)
 let closeQueue = async () => {}
 shutdown.onClose("queue", () => closeQueue())
 
-const app = await buildApp({ config, database, queue, logger })
-const url = await app.listen(config.address)
+const readiness = new Readiness(config.databaseUrl, TABLE_RIGHTS, queue, logger)
+readiness.watch()
+shutdown.onClose("readiness", () => readiness.close())
+
+const app = await buildApp({ config, database, queue, readiness, logger })
+const url = await listen(app, config.address, "RUN_ADDRESS")
 shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
 
-await untilAnswers(database, logger)
+await waitForDatabase(config.databaseUrl, TABLE_RIGHTS, logger)
 const openedQueue = await queue
 closeQueue = () => openedQueue.close()
-const operatorsApp = await buildOperatorsApp(config.operators)
-const shown = { queue: openedQueue, database, isReadOnly: config.boardIsReadOnly }
-await showBoard(operatorsApp, shown)
-orderPage(operatorsApp, shown)
-const operatorsUrl = await operatorsApp.listen(config.operators.address)
-shutdown.onClose("operators", () => operatorsApp.close())
+const operatorApp = await buildApiOperatorApp(config.operators, {
+  queue: openedQueue,
+  database,
+  isReadOnly: config.boardIsReadOnly,
+  logger,
+})
+const operatorsUrl = await listen(operatorApp, config.operators.address, "OPERATORS_ADDRESS")
+shutdown.onClose("operators", () => operatorApp.close())
 
 const stopWatching = new AbortController()
 const watching = watchFleet(
@@ -52,5 +62,4 @@ shutdown.onClose("fleet watch", () => {
   return watching
 })
 
-logger.info({ url, operatorsUrl }, "serving")
-announceReady({ url, operatorsUrl })
+shutdown.announce("serving", { url, operatorsUrl })

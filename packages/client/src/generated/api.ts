@@ -29,8 +29,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The database answers
-         * @description A lost queue is said and does not count: uploads go on without it.
+         * The database can be written
+         * @description Each instance asks the database and the queue once a second, whoever calls. Three failures in a row make it not ready, one success ready. A queue that cannot be written is `degraded` and does not count: uploads go on without it.
          */
         get: operations["isReady"];
         put?: never;
@@ -92,7 +92,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Makes a browser forget the cookie. With `everywhere=true` every token that was issued before is refused from now on, within seconds on every server.
+         * @description Makes a browser forget the cookie. The token of the request is refused from now on, within seconds on every server; with `everywhere=true` every one that was issued before.
          */
         post: operations["logOut"];
         delete?: never;
@@ -171,7 +171,7 @@ export interface paths {
         };
         /**
          * Follow your account as it changes
-         * @description Server-Sent Events, one for each version of the account: `order` (an order was settled) and `withdrawal`, with an AccountEvent as data and the version as id. It begins with what comes from now on, or after `Last-Event-ID` without a gap or a repeat; `Last-Event-ID: 0` gives all there was. It ends when the token expires or is revoked.
+         * @description Server-Sent Events, one for each version of the account: `order` (an order was settled) and `withdrawal`, with an AccountEvent as data and the version as id. It begins with what comes from now on, or after `Last-Event-ID` without a gap or a repeat; `Last-Event-ID: 0` gives all there was. It ends when the token expires or is revoked, and when you open more streams than one user may have, 10: the newest takes the place of the oldest. It may end at other times, and is then to be resumed.
          */
         get: operations["followEvents"];
         put?: never;
@@ -266,7 +266,6 @@ export interface components {
          *       "type": "urn:gofermart:problem:not_enough_points",
          *       "title": "The balance does not cover this withdrawal.",
          *       "status": 402,
-         *       "detail": "The balance does not cover this withdrawal.",
          *       "instance": "/api/user/…",
          *       "code": "not_enough_points",
          *       "request_id": "146b970a-0120-419e-b82c-f9053d9fda32"
@@ -278,8 +277,19 @@ export interface components {
             /** @description the code in a sentence */
             title: string;
             status: number;
-            /** @description what there is to say about this case */
-            detail: string;
+            /** @description what the title does not say about this case */
+            detail?: string;
+            /** @description what is wrong with which parts of the request */
+            errors?: {
+                /** @description what is wrong, in a sentence */
+                detail: string;
+                /** @description the place in the body: a JSON Pointer as a URI fragment */
+                pointer?: string;
+                /** @description the parameter */
+                parameter?: string;
+                /** @description the header */
+                header?: string;
+            }[];
             /** @description the path that was asked for */
             instance: string;
             /** @description stable: the one to decide by */
@@ -420,6 +430,92 @@ export interface operations {
                     };
                 };
             };
+            /** @description `malformed_request`: The request is not of the form this operation takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "malformed_request";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
+                    };
+                };
+            };
         };
     };
     isReady: {
@@ -440,8 +536,104 @@ export interface operations {
                     "application/json": {
                         /** @enum {string} */
                         database: "ok" | "unavailable";
+                        /**
+                         * @description Why it cannot be written.
+                         * @example It is set to read only.
+                         */
+                        database_reason?: string;
                         /** @enum {string} */
                         queue: "ok" | "degraded";
+                        /**
+                         * @description Why it cannot be written.
+                         * @example It is set to read only.
+                         */
+                        queue_reason?: string;
+                    };
+                };
+            };
+            /** @description `malformed_request`: The request is not of the form this operation takes. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "malformed_request";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -454,8 +646,18 @@ export interface operations {
                     "application/json": {
                         /** @enum {string} */
                         database: "ok" | "unavailable";
+                        /**
+                         * @description Why it cannot be written.
+                         * @example It is set to read only.
+                         */
+                        database_reason?: string;
                         /** @enum {string} */
                         queue: "ok" | "degraded";
+                        /**
+                         * @description Why it cannot be written.
+                         * @example It is set to read only.
+                         */
+                        queue_reason?: string;
                     };
                 };
             };
@@ -472,7 +674,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /**
-                     * @description 1 to 64 characters without control characters
+                     * @description 1 to 64 characters; at registration no control characters, none that are invisible or change the direction of text, and no space but U+0020
                      * @example alice@example.org
                      */
                     login: string;
@@ -502,7 +704,11 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /** @description `malformed_request`: The request is not of the form this operation takes. */
+            /**
+             * @description `guessable_password`: This password is a common one, or the login itself; choose another one.
+             *
+             *     `malformed_request`: The request is not of the form this operation takes.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -510,13 +716,55 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "malformed_request";
+                        code: "guessable_password" | "malformed_request";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
                     };
                 };
             };
             /** @description `login_taken`: Somebody has registered this login already. */
             409: {
                 headers: {
+                    /** @description the quota, and its window in seconds */
+                    "ratelimit-policy"?: string;
+                    /** @description what remains, and the seconds until there is more */
+                    ratelimit?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -538,7 +786,23 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_registrations`: Too many users have registered from this address; try later. */
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /**
+             * @description `too_many_registrations`: Too many users have registered from this address; try later.
+             *
+             *     `too_many_at_once`: Too many logins from your network are under way; try again shortly.
+             */
             429: {
                 headers: {
                     /** @description seconds until it may be tried again */
@@ -552,7 +816,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "too_many_registrations";
+                        code: "too_many_registrations" | "too_many_at_once";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -599,7 +875,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /**
-                     * @description 1 to 64 characters without control characters
+                     * @description 1 to 64 characters; at registration no control characters, none that are invisible or change the direction of text, and no space but U+0020
                      * @example alice@example.org
                      */
                     login: string;
@@ -644,12 +920,56 @@ export interface operations {
             /** @description `wrong_credentials`: The login and the password do not belong together. */
             401: {
                 headers: {
+                    /** @description the quota, and its window in seconds */
+                    "ratelimit-policy"?: string;
+                    /** @description what remains, and the seconds until there is more */
+                    ratelimit?: string;
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "wrong_credentials";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
                     };
                 };
             };
@@ -665,7 +985,23 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_attempts`: Too many logins have failed; try again later. */
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /**
+             * @description `too_many_attempts`: Too many logins have failed; try again later.
+             *
+             *     `too_many_at_once`: Too many logins from your network are under way; try again shortly.
+             */
             429: {
                 headers: {
                     /** @description seconds until it may be tried again */
@@ -679,7 +1015,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "too_many_attempts";
+                        code: "too_many_attempts" | "too_many_at_once";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -729,6 +1077,8 @@ export interface operations {
             /** @description logged out */
             204: {
                 headers: {
+                    /** @description takes the token away, for browsers */
+                    "set-cookie"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -748,6 +1098,8 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -766,6 +1118,80 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "cross_site";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -842,7 +1268,11 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /** @description `malformed_request`: The request is not of the form this operation takes. */
+            /**
+             * @description `guessable_password`: This password is a common one, or the login itself; choose another one.
+             *
+             *     `malformed_request`: The request is not of the form this operation takes.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -850,13 +1280,15 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "malformed_request";
+                        code: "guessable_password" | "malformed_request";
                     };
                 };
             };
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -873,12 +1305,54 @@ export interface operations {
              */
             403: {
                 headers: {
+                    /** @description the quota, and its window in seconds */
+                    "ratelimit-policy"?: string;
+                    /** @description what remains, and the seconds until there is more */
+                    ratelimit?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "cross_site" | "wrong_password";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
                     };
                 };
             };
@@ -894,7 +1368,23 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_attempts`: Too many logins have failed; try again later. */
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /**
+             * @description `too_many_attempts`: Too many logins have failed; try again later.
+             *
+             *     `too_many_at_once`: Too many logins from your network are under way; try again shortly.
+             */
             429: {
                 headers: {
                     /** @description seconds until it may be tried again */
@@ -908,7 +1398,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "too_many_attempts";
+                        code: "too_many_attempts" | "too_many_at_once";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -984,6 +1486,10 @@ export interface operations {
             /** @description it is as `If-None-Match` has it */
             304: {
                 headers: {
+                    /** @description the next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1003,12 +1509,88 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1048,7 +1630,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the order is final, or after N seconds (at most 60) */
+                /** @description `wait=N`: answer when the order is final, or after N seconds (at most 50) */
                 prefer?: string;
             };
             path?: never;
@@ -1098,6 +1680,8 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1116,6 +1700,44 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "cross_site";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
                     };
                 };
             };
@@ -1140,6 +1762,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
                     };
                 };
             };
@@ -1170,6 +1804,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "too_many_unfinished_orders";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1209,7 +1855,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description any text that stands for this one withdrawal, such as a UUID */
+                /** @description text of 1 to 255 characters without a comma, which stands for this one withdrawal, such as a UUID */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1226,7 +1872,7 @@ export interface operations {
                 "application/json": {
                     /** @description the order that is paid for */
                     order: string;
-                    /** @description points, positive, at most two decimals */
+                    /** @description points, positive, at most two decimals; counts as it is written, to the last digit */
                     sum: number;
                 };
             };
@@ -1254,6 +1900,8 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1287,6 +1935,44 @@ export interface operations {
                     };
                 };
             };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
             /** @description `body_too_large`: The body is larger than this operation takes. */
             413: {
                 headers: {
@@ -1299,12 +1985,24 @@ export interface operations {
                     };
                 };
             };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
             /**
              * @description `invalid_order_number`: This is not a valid order number.
              *
              *     `order_not_yours`: Points can only be spent on an order of your own.
              *
-             *     `invalid_sum`: The sum must be positive and have at most two decimals.
+             *     `invalid_sum`: The sum must be positive, at most 90071992547409.91, and have at most two decimals.
              *
              *     `idempotency_key_reused`: This Idempotency-Key stands for another withdrawal.
              */
@@ -1316,6 +2014,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "invalid_order_number" | "order_not_yours" | "invalid_sum" | "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1387,6 +2097,8 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1396,7 +2108,69 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_streams`: You follow your account in too many places at once. */
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `too_many_streams`: Too many accounts are followed from your network at once. */
             429: {
                 headers: {
                     /** @description seconds until it may be tried again */
@@ -1411,6 +2185,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "too_many_streams";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1450,7 +2236,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: answer when the order is final, or after N seconds (at most 60) */
+                /** @description `wait=N`: answer when the order is final, or after N seconds (at most 50) */
                 prefer?: string;
                 /** @description an `ETag`: 304 while there is nothing new */
                 "if-none-match"?: string;
@@ -1479,6 +2265,10 @@ export interface operations {
             /** @description it is as `If-None-Match` has it */
             304: {
                 headers: {
+                    /** @description `wait=N`, when it was waited for */
+                    "preference-applied"?: string;
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1498,6 +2288,8 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1507,7 +2299,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description `order_not_found`: You have uploaded no order of this number. */
+            /**
+             * @description `order_not_found`: You have uploaded no order of this number.
+             *
+             *     `not_found`: There is nothing at this address.
+             */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1515,7 +2311,69 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code: "order_not_found";
+                        code: "order_not_found" | "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1577,6 +2435,8 @@ export interface operations {
             /** @description it is as `If-None-Match` has it */
             304: {
                 headers: {
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1596,12 +2456,88 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1677,6 +2613,10 @@ export interface operations {
             /** @description it is as `If-None-Match` has it */
             304: {
                 headers: {
+                    /** @description the next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1696,12 +2636,88 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };
@@ -1778,6 +2794,10 @@ export interface operations {
             /** @description it is as `If-None-Match` has it */
             304: {
                 headers: {
+                    /** @description the next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    /** @description for `If-None-Match` */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1797,12 +2817,88 @@ export interface operations {
             /** @description `unauthenticated`: A valid token is needed; register or log in to get one. */
             401: {
                 headers: {
+                    /** @description `Bearer` */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code: "unauthenticated";
+                    };
+                };
+            };
+            /** @description `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description `method_not_allowed`: This address does not take this method. */
+            405: {
+                headers: {
+                    /** @description the methods that the address takes */
+                    allow?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "method_not_allowed";
+                    };
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "request_timeout";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is larger than this operation takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description `expectation_failed`: The header expect may be 100-continue, and nothing else. */
+            417: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "expectation_failed";
+                    };
+                };
+            };
+            /** @description `headers_too_large`: The request's headers are larger than this server takes. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code: "headers_too_large";
                     };
                 };
             };

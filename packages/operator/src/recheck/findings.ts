@@ -1,5 +1,7 @@
 import type { Answer } from "@gofermart/scoring-client/answer.ts"
+import { STATUS_RULES } from "@gofermart/shared/domain/accrual-status.ts"
 import { type Points, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { showWholeInstant } from "../command-line/arguments.ts"
 import type { SettledOrder } from "./settled-orders.ts"
 
 type Compared = Extract<Answer, { kind: "valid" | "broken" }>
@@ -19,7 +21,7 @@ export class Findings {
   }
   readonly #told: string[] = []
 
-  get asked(): number {
+  get polled(): number {
     return Object.values(this.#counts).reduce((sum, count) => sum + count)
   }
 
@@ -35,29 +37,30 @@ export class Findings {
     const finding = compare(order, answer)
     this.#counts[finding] += 1
     if (finding === "same") return
-    const settled = `${describeVerdict(order.status, order.points)} since ${order.settledAt}`
+    const settled = `${describeVerdict(order.status, order.points)} since ${showWholeInstant(order.settledAtUs)}`
     const label = finding.toUpperCase().padEnd(12)
     this.#told.push(`${label} order ${order.number}: ${settled}, now ${describeAnswer(answer)}`)
   }
 
   /** A line for each order that was not answered as it is settled, then the counts. */
   lines(): string[] {
-    const counts = Object.entries({ asked: this.asked, ...this.#counts })
+    const counts = Object.entries({ polled: this.polled, ...this.#counts })
     return [...this.#told, ...counts.map(([name, count]) => `${name.padEnd(12)} ${count}`)]
   }
 }
 
 function compare({ status, points }: SettledOrder, answer: Compared): Finding {
   if (answer.kind === "broken") return "unusable"
+  const isSameAnswer = answer.answer.kind === STATUS_RULES[status].settledBy
   switch (answer.answer.kind) {
     case "NOT_FINAL":
       return "not final"
     case "NOT_REGISTERED":
-      return status === "UNREGISTERED" ? "same" : "unknown"
+      return isSameAnswer ? "same" : "unknown"
     case "INVALID":
-      return status === "INVALID" ? "same" : "different"
+      return isSameAnswer ? "same" : "different"
     case "PROCESSED":
-      return status === "PROCESSED" && points === answer.answer.points ? "same" : "different"
+      return isSameAnswer && points === answer.answer.points ? "same" : "different"
   }
 }
 

@@ -1,33 +1,36 @@
 import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
+import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import { SingleBar } from "cli-progress"
-import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "../backends.ts"
+import { showWholeInstant } from "../command-line/arguments.ts"
+import { type Backends, EXIT_FAILED, EXIT_NOT_RIGHT, say } from "../command-line/backends.ts"
 import { Findings } from "./findings.ts"
-import { PacedAsker } from "./paced-asker.ts"
+import { RateLimitedClient } from "./rate-limited-client.ts"
 import { countSettledOrders, settledOrders, type SettledRange } from "./settled-orders.ts"
 
 /** Requests a minute: a small part of what a scoring system answers the workers. */
 export const PACE_DEFAULT = 60
 export const PACE_MAX = 600
-export const ORDERS_ASKED_DEFAULT = 1_000
-export const ORDERS_ASKED_MAX = 100_000
+export const ORDERS_POLLED_DEFAULT = 1_000
+export const ORDERS_POLLED_MAX = 100_000
 
 export interface RecheckOptions extends SettledRange {
   /** Requests a minute. */
   pace: number
-  /** Orders asked about. */
+  /** How many orders to poll. */
   limit: number
 }
 
 /** Why it ended before the end of the range; `at`: when the first order left out was settled. */
 interface EarlyEnd {
   reason: string
-  at: string
+  /** In microseconds since 1970. */
+  at: bigint
   isFailure: boolean
 }
 
 /**
- * Asks the scoring system again about settled orders, by the time of their settling, and tells what
+ * Polls settled orders again, by the time of their settling, and tells what
  * it does not answer as they are settled. It reads only: neither a row nor a job is written.
  */
 export async function recheck(backends: Backends, options: RecheckOptions): Promise<number> {
@@ -35,7 +38,7 @@ export async function recheck(backends: Backends, options: RecheckOptions): Prom
   const interruption = new AbortController()
   const interrupt = () => {
     interruption.abort()
-    // Also ends the question that is under way.
+    // Also ends the poll that is under way.
     scoring.close()
   }
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt)
@@ -61,7 +64,7 @@ async function recheckWith(
     // It would end the bar alone, and Ctrl-C is to end more.
     gracefulExit: false,
   })
-  const asker = new PacedAsker({
+  const client = new RateLimitedClient({
     database,
     scoring,
     requestsPerMinute: options.pace,
@@ -69,21 +72,22 @@ async function recheckWith(
     tell(line) {
       bar.stop()
       say(line)
-      bar.start(total, findings.asked)
+      bar.start(total, findings.polled)
     },
   })
   bar.start(total, 0)
-  const report = () => bar.update(findings.asked)
-  const early = await compareAll(database, asker, options, findings, report)
+  const report = () => bar.update(findings.polled)
+  const early = await compareAll(database, client, options, findings, report)
   bar.stop()
   for (const line of findings.lines()) say(line)
-  if (early !== undefined) say(`Ended early: ${early.reason}. To go on: --from ${early.at}`)
+  if (early !== undefined)
+    say(`Ended early: ${early.reason}. To go on: --from ${showWholeInstant(early.at)}`)
   return exitCode(findings, early)
 }
 
 async function compareAll(
   database: Database,
-  asker: PacedAsker,
+  client: RateLimitedClient,
   options: RecheckOptions,
   findings: Findings,
   report: () => void,
@@ -91,19 +95,19 @@ async function compareAll(
   let at = options.from
   try {
     for await (const order of settledOrders(database, options)) {
-      at = order.settledAt
-      if (findings.asked === options.limit) {
+      at = order.settledAtUs
+      if (findings.polled === options.limit) {
         return { reason: `--limit ${options.limit} is reached`, at, isFailure: false }
       }
-      const asked = await asker.ask(order.number)
-      if (asked.kind === "stopped") return { reason: asked.reason, at, isFailure: true }
-      findings.add(order, asked)
+      const result = await client.poll(order.number)
+      if (result.kind === "stopped") return { reason: result.reason, at, isFailure: true }
+      findings.add(order, result)
       report()
     }
     return undefined
   } catch (error) {
     // What was found so far took its time. Prisma says what failed in the last line of many.
-    const message = error instanceof Error ? error.message : String(error)
+    const message = reasonOf(error)
     return { reason: message.trim().split("\n").at(-1) ?? message, at, isFailure: true }
   }
 }

@@ -1,13 +1,32 @@
 import { createHash } from "node:crypto"
-import { PrismaPg } from "@prisma/adapter-pg"
-import { Pool } from "pg"
+import { connectionBy, schemaOf } from "./connection.ts"
+import { DatelessPg } from "./dateless-pg.ts"
 import { Prisma, PrismaClient } from "./generated/client.ts"
 import { measurePool } from "./measure-pool.ts"
+import { openPool } from "./pool.ts"
+import { limitStatements } from "./time-limit.ts"
 
-export type Database = PrismaClient
+/** What a raw statement takes for a value: no `Date`, since an instant is a number there. */
+export type SqlValue = string | number | bigint | boolean | null | Prisma.Sql | readonly SqlValue[]
+
+/** Raw statements, by text with values in it, or by text with `$1` and so on. */
+interface RawStatements {
+  $queryRaw<Rows>(
+    text: TemplateStringsArray | Prisma.Sql,
+    ...values: SqlValue[]
+  ): Prisma.PrismaPromise<Rows>
+  $executeRaw(
+    text: TemplateStringsArray | Prisma.Sql,
+    ...values: SqlValue[]
+  ): Prisma.PrismaPromise<number>
+  $queryRawUnsafe<Rows>(text: string, ...values: SqlValue[]): Prisma.PrismaPromise<Rows>
+  $executeRawUnsafe(text: string, ...values: SqlValue[]): Prisma.PrismaPromise<number>
+}
+
+export type Database = Omit<PrismaClient, keyof RawStatements> & RawStatements
 
 /** Makes a part of a raw query, its values kept apart from its text. */
-export const sql = Prisma.sql
+export const sql: (text: TemplateStringsArray, ...values: SqlValue[]) => Prisma.Sql = Prisma.sql
 
 export interface DatabaseLimits {
   connectionsMax: number
@@ -20,11 +39,11 @@ export interface DatabaseLimits {
 /** The waits of a service, whose callers give up before long. */
 export const SERVICE_TIMEOUTS = { connectTimeoutMs: 5_000, statementTimeoutMs: 10_000 }
 
-/** Different statements that a process has its connections keep prepared; further ones are not. */
-const STATEMENTS_PREPARED_MAX = 200
-
 /** The client gives the server this much longer than the server gives the statement. */
 const ANSWER_MARGIN_MS = 2_000
+
+/** Different statements that a process has its connections keep prepared; further ones are not. */
+const STATEMENTS_PREPARED_MAX = 200
 
 /**
  * Opens the typed client on a pool of connections; nothing is connected before the first query.
@@ -36,22 +55,35 @@ export function openDatabase(
   applicationName: string,
   limits: DatabaseLimits,
 ): Database {
-  const pool = new Pool({
-    connectionString: databaseUrl,
-    application_name: applicationName,
+  const pool = openPool({
+    ...connectionOptions(databaseUrl, applicationName, limits),
     max: limits.connectionsMax,
+  })
+  measurePool(pool)
+  limitStatements(pool)
+  const adapter = new DatelessPg(pool, {
+    disposeExternalPool: true,
+    schema: schemaOf(databaseUrl),
+    statementNameGenerator: statementNames(),
+  })
+  return new PrismaClient({ adapter, errorFormat: "minimal" })
+}
+
+/** How one connection of the pool is opened. */
+export function connectionOptions(
+  databaseUrl: string,
+  applicationName: string,
+  limits: Omit<DatabaseLimits, "connectionsMax">,
+) {
+  return {
+    ...connectionBy(databaseUrl),
+    application_name: applicationName,
     connectionTimeoutMillis: limits.connectTimeoutMs,
     statement_timeout: limits.statementTimeoutMs,
     query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
     idle_in_transaction_session_timeout: limits.statementTimeoutMs,
     keepAlive: true,
-  })
-  measurePool(pool)
-  const adapter = new PrismaPg(pool, {
-    disposeExternalPool: true,
-    statementNameGenerator: statementNames(),
-  })
-  return new PrismaClient({ adapter, errorFormat: "minimal" })
+  }
 }
 
 /**

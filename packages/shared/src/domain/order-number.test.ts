@@ -1,16 +1,16 @@
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { ORDER_NUMBER_LENGTH_MAX, parseOrderNumber, withCheckDigit } from "./order-number.ts"
+import {
+  ORDER_NUMBER_LENGTH_MAX,
+  parseNewOrderNumber,
+  parseOrderNumber,
+  withCheckDigit,
+} from "./order-number.ts"
 
-/** Digit strings that are the same in every run. */
+/** Digit strings of every length in turn, the same in every run. */
 function digitStrings(count: number): string[] {
-  let state = 20_261_122
-  const digit = () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return Math.floor((state / 2 ** 32) * 10)
-  }
-  return Array.from({ length: count }, (_, i) =>
-    Array.from({ length: 1 + (i % 40) }, digit).join(""),
-  )
+  const drawn = fc.sample(fc.stringMatching(/^\d{40}$/), { seed: 20_261_122, numRuns: count })
+  return drawn.map((digits, i) => digits.slice(0, 1 + (i % 40)))
 }
 
 describe("an order number", () => {
@@ -102,6 +102,24 @@ describe("an order number", () => {
     expect(parseOrderNumber(number)).toBe(number)
     expect(BigInt(Number(number))).not.toBe(BigInt(number))
   })
+})
+
+describe("the number of an order that comes in", () => {
+  it.each(["0", "00", "0000000000", " 000\n", "0".repeat(ORDER_NUMBER_LENGTH_MAX)])(
+    "is not %j: zeros alone number no order, but one that is there is read",
+    (text) => {
+      expect(parseNewOrderNumber(text)).toBeUndefined()
+      expect(parseOrderNumber(text)).toBe(text.trim())
+    },
+  )
+
+  it.each(["18", "00018", " 2377225624\n", `${"0".repeat(253)}18`])("is %j", (text) =>
+    expect(parseNewOrderNumber(text)).toBe(text.trim()),
+  )
+
+  it.each(["", "abc", "19", "１８"])("is not %j, which is no order number at all", (text) =>
+    expect(parseNewOrderNumber(text)).toBeUndefined(),
+  )
 })
 
 describe("the Luhn check", () => {

@@ -5,11 +5,20 @@ export type OrderNumber = string & { readonly [checked]: true }
 
 export const ORDER_NUMBER_LENGTH_MAX = 255
 
-/** Reads an order number, with white space around it allowed; undefined when it is none. */
+/** Reads the number of any order there is, with white space around it allowed; undefined when it is none. */
 export function parseOrderNumber(text: string): OrderNumber | undefined {
   const number = text.trim()
   if (number.length > ORDER_NUMBER_LENGTH_MAX) return undefined
   return /^[0-9]+$/.test(number) && passesLuhn(number) ? (number as OrderNumber) : undefined
+}
+
+/**
+ * Reads the number of an order that comes in. Zeros alone pass the check and number no order; some
+ * were recorded before this was asked, and are read as any other.
+ */
+export function parseNewOrderNumber(text: string): OrderNumber | undefined {
+  const number = parseOrderNumber(text)
+  return number !== undefined && /[^0]/.test(number) ? number : undefined
 }
 
 /** The checksum of ISO/IEC 7812-1, annex B: from the right, every second digit counts double. */

@@ -1,3 +1,4 @@
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import {
   addPoints,
@@ -6,19 +7,16 @@ import {
   pointsFromDecimal,
   pointsFromHundredths,
   pointsFromNumber,
+  pointsFromSource,
   pointsToNumber,
   roundToPoints,
 } from "./points.ts"
 
-/** Pseudo-random numbers from 0 to 1 that are the same in every run (mulberry32). */
-function fixedRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+const SEED = 1
+
+/** Texts of this form, the same in every run. */
+function textsOf(form: RegExp, count: number): string[] {
+  return fc.sample(fc.stringMatching(form, { size: "max" }), { seed: SEED, numRuns: count })
 }
 
 /**
@@ -61,6 +59,8 @@ describe("rounding a JSON number's text", () => {
     ["5e-324", 0],
     ["0", 0],
     ["0.00", 0],
+    ["-0", 0],
+    ["-0.00", 0],
     ["10", 1_000],
     ["729.98", 72_998],
     ["500.5", 50_050],
@@ -123,6 +123,11 @@ describe("rounding a JSON number's text", () => {
     expect(roundToPoints("1e9999")).toBeUndefined()
   })
 
+  it("reads a number of four hundred characters, and no longer one", () => {
+    expect(roundToPoints("1".padStart(400, "0"))).toBe(100)
+    expect(roundToPoints("1".padStart(401, "0"))).toBeUndefined()
+  })
+
   it("refuses a number of absurd length, or with an absurd exponent, without computing it", () => {
     const long = "9".repeat(1_000_000)
     for (const source of [long, `0.${long}`, `1e${long}`, `1e-${long}`, `${long}e-${long}`]) {
@@ -141,18 +146,7 @@ describe("rounding a JSON number's text", () => {
   })
 
   it("agrees with moving the decimal point by hand, for 20,000 numbers", () => {
-    const random = fixedRandom(1)
-    const digits = (lengthMax: number) =>
-      Array.from({ length: Math.floor(random() * (lengthMax + 1)) }, () =>
-        Math.floor(random() * 10),
-      ).join("")
-    const sources = Array.from({ length: 20_000 }, () => {
-      const whole = `${Math.floor(random() * 10)}${digits(15)}`
-      const fraction = digits(8)
-      const exponent = Math.floor(random() * 41) - 20
-      const mantissa = fraction === "" ? whole : `${whole}.${fraction}`
-      return exponent === 0 ? mantissa : `${mantissa}e${exponent}`
-    })
+    const sources = textsOf(/^\d{1,16}(\.\d{1,8})?(e-?(1?\d|20))?$/, 20_000)
     const wrong = sources.filter((source) => roundToPoints(source) !== expectedRounded(source))
     expect(wrong).toEqual([])
   })
@@ -163,6 +157,19 @@ describe("rounding a JSON number's text", () => {
       const half = `${whole}.${String(fraction).padStart(2, "0")}5`
       expect([half, roundToPoints(half)]).toEqual([half, hundredths + 1])
     }
+  })
+})
+
+describe("the text of an amount", () => {
+  it("may have 400 characters, and no more", () => {
+    const longest = `7.${"0".repeat(398)}`
+    expect(roundToPoints(longest)).toBe(700)
+    expect(roundToPoints(`${longest}0`)).toBeUndefined()
+  })
+
+  it("may have an exponent of four digits, and no longer one", () => {
+    expect(roundToPoints("7e-9999")).toBe(0)
+    expect(roundToPoints("7e-10000")).toBeUndefined()
   })
 })
 
@@ -196,15 +203,100 @@ describe("reading a client's number", () => {
   )
 
   it("agrees with moving the decimal point by hand, for 20,000 numbers", () => {
-    const random = fixedRandom(2)
-    const values = Array.from({ length: 20_000 }, () => {
-      const scale = 10 ** (Math.floor(random() * 30) - 10)
-      return Number((random() * scale).toPrecision(1 + Math.floor(random() * 15)))
-    })
+    const values = textsOf(/^0\.\d{1,15}e(1?\d|-\d|-10)$/, 20_000).map(Number)
     const isWrong = (value: number) => pointsFromNumber(value) !== expectedExact(String(value))
     expect(values.filter(isWrong)).toEqual([])
     expect(values.filter((value) => pointsFromNumber(value) === undefined)).not.toEqual([])
     expect(values.filter((value) => pointsFromNumber(value) !== undefined)).not.toEqual([])
+  })
+})
+
+describe("reading the source text of a client's number", () => {
+  it.each([
+    ["1", 100],
+    ["1.00", 100],
+    ["1.100", 110],
+    ["5e0", 500],
+    ["100e-4", 1],
+    ["1E+2", 10_000],
+    ["0.010000000000000000000000000", 1],
+    ["90071992547409.91", POINTS_MAX],
+    ["0", 0],
+    ["-0", 0],
+    ["0e999", 0],
+    ["0e99999", 0],
+    ["1e00000000002", 10_000],
+    ["1e0000002", 10_000],
+    ["1E+0000002", 10_000],
+    ["100e-0000000000004", 1],
+    [`1e${"0".repeat(390)}`, 100],
+  ])("reads %s as %d hundredths", (source, hundredths) => {
+    expect(pointsFromSource(source)).toBe(hundredths)
+  })
+
+  it.each([
+    ["729.98000000000002", 72_998],
+    // No double is it; the nearest prints as 90071992547409.9.
+    ["90071992547409.91000", 9_007_199_254_740_991],
+    ["0.29999999999999999", 30],
+    ["1.1000000000000001", 110],
+    ["1.00000000000000001", 100],
+    ["0.0100000000000000002081668171172168513294309377670288085938", 1],
+    ["7.2998000000000002e2", 72_998],
+  ])("reads %s, which has all digits of a double, as %d hundredths", (source, hundredths) => {
+    expect(pointsFromSource(source)).toBe(hundredths)
+  })
+
+  it.each(["-1", "-0.01", "-729.98000000000002", "-1e-400", "-1e309"])("refuses %s", (source) => {
+    expect(pointsFromSource(source)).toBeUndefined()
+  })
+
+  it.each([
+    "0.001",
+    "1e-400",
+    "0.1e-1000",
+    "72.995",
+    // Fewer digits than a double has: somebody means them.
+    "1.000000000000001",
+    // As many, and the double is not one of two decimals.
+    "0.30000000000000004",
+    "1.0000000000000002",
+    "72.994999999999997",
+  ])("refuses %s, which has more than two decimals", (source) => {
+    expect(pointsFromSource(source)).toBeUndefined()
+  })
+
+  it.each([
+    "90071992547409.92",
+    "90071992547409.915",
+    "90071992547410",
+    "1e18",
+    "1e309",
+    "1e99999",
+    "1e00000000099",
+    // Longer than any amount is read.
+    `0.${"0".repeat(400)}1e401`,
+  ])("refuses %s, which is too large to be exact", (source) => {
+    expect(pointsFromSource(source)).toBeUndefined()
+  })
+
+  it("reads a text of any length", () => {
+    expect(pointsFromSource(`1.${"0".repeat(1_000)}`)).toBe(100)
+    expect(pointsFromSource("9".repeat(400))).toBeUndefined()
+    expect(pointsFromSource("9".repeat(100_000))).toBeUndefined()
+  })
+
+  it.each(["", "1,5", "0x10", "NaN", "Infinity", "1 ", " 1", "+1"])(
+    "refuses %j, which is no JSON number",
+    (source) => expect(pointsFromSource(source)).toBeUndefined(),
+  )
+
+  it("reads what any double of two decimals is written as, in short or with 17 digits", () => {
+    for (const hundredths of textsOf(/^\d{1,14}$/, 2_000).map(Number)) {
+      const number = hundredths / 100
+      expect(pointsFromSource(String(number))).toBe(hundredths)
+      expect(pointsFromSource(number.toPrecision(17))).toBe(hundredths)
+    }
   })
 })
 
@@ -223,12 +315,11 @@ describe("writing an amount as a JSON number", () => {
   })
 
   it("loses nothing up to 2^46 points: what is written is read back", () => {
-    const random = fixedRandom(3)
     const top = 2 ** 46 * 100
     const amounts = [
       ...Array.from({ length: 10_000 }, (_, i) => i),
       ...Array.from({ length: 10_000 }, (_, i) => top - i),
-      ...Array.from({ length: 10_000 }, () => Math.floor(random() * top)),
+      ...fc.sample(fc.nat({ max: top }), { seed: SEED, numRuns: 10_000 }),
     ]
     for (const hundredths of amounts) {
       const number = pointsToNumber(pointsFromHundredths(hundredths))

@@ -15,8 +15,11 @@ export const POINTS_MAX = Number.MAX_SAFE_INTEGER as Points
 
 /** A longer number in somebody's JSON is not an amount: keeps parsing linear and small. */
 const DECIMAL_LENGTH_MAX = 400
+/** Without the zeros before them. */
 const EXPONENT_DIGITS_MAX = 4
 const DECIMALS = 2
+/** So many digits tell every double from its neighbours. */
+const DOUBLE_DIGITS = 17
 
 /** Reads whole hundredths as they come from SQL. Throws a RangeError when they do not fit. */
 export function pointsFromHundredths(value: bigint | number): Points {
@@ -25,8 +28,13 @@ export function pointsFromHundredths(value: bigint | number): Points {
   return number as Points
 }
 
+/** What the database's client makes of a `numeric` column. */
+export interface Decimal {
+  toFixed(decimals: number): string
+}
+
 /** Reads a `numeric(18,2)` column. */
-export function pointsFromDecimal(value: { toFixed(decimals: number): string }): Points {
+export function pointsFromDecimal(value: Decimal): Points {
   return pointsFromHundredths(BigInt(value.toFixed(DECIMALS).replace(".", "")))
 }
 
@@ -43,8 +51,26 @@ export function addPoints(a: Points, b: Points): Points {
 }
 
 /**
- * Reads an amount that a client sent as a JSON number. Undefined when it is negative, has more
- * than two decimals, or is too large to be exact.
+ * Reads an amount that a client sent, from the source text of its JSON number: an exact decimal.
+ * Undefined when it is negative, has more than two decimals, or is too large to be exact.
+ *
+ * Some programs write a double with all its digits: PHP sends 729.98 as 729.98000000000002. Such a
+ * text is the amount that the double prints as.
+ */
+export function pointsFromSource(source: string): Points | undefined {
+  const exact = readDecimal(source, "exact")
+  if (exact !== undefined || significantDigits(source) < DOUBLE_DIGITS) return exact
+  return pointsFromNumber(Number(source))
+}
+
+function significantDigits(source: string): number {
+  const [mantissa = ""] = source.split(/e/i, 1)
+  return mantissa.replaceAll(/[^0-9]/g, "").replace(/^0+/, "").length
+}
+
+/**
+ * Reads an amount from a number whose source text is not at hand. Undefined when it is negative, has
+ * more than two decimals, or is too large to be exact.
  */
 export function pointsFromNumber(value: number): Points | undefined {
   // The shortest text of a double is what the client wrote, up to 2^46 points (70 trillion).
@@ -62,16 +88,16 @@ export function roundToPoints(source: string): Points | undefined {
 
 function readDecimal(source: string, rounding: "exact" | "half-up"): Points | undefined {
   if (source.length > DECIMAL_LENGTH_MAX) return undefined
-  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source)
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?$/.exec(source)
   if (match === null) return undefined
-  const [, sign = "", whole = "", fraction = "", exponent = "0"] = match
-  if (exponent.length > EXPONENT_DIGITS_MAX + 1) return undefined
+  const [, sign = "", whole = "", fraction = "", exponentSign = "", exponent = "0"] = match
 
   const digits = BigInt(whole + fraction)
   if (digits === 0n) return NO_POINTS
   if (sign === "-") return undefined
+  if (exponent.length > EXPONENT_DIGITS_MAX) return undefined
   // The amount is digits × 10^shift hundredths.
-  const shift = Number(exponent) - fraction.length + DECIMALS
+  const shift = Number(exponentSign + exponent) - fraction.length + DECIMALS
   if (shift > String(POINTS_MAX).length) return undefined
   const value = shift >= 0 ? digits * 10n ** BigInt(shift) : divide(digits, -shift, rounding)
   return value === undefined || value > BigInt(POINTS_MAX) ? undefined : (Number(value) as Points)

@@ -22,3 +22,18 @@ export function outcomesOf<Outcome>(
   }
   return inputs.map((_input, i) => others[i + 1] ?? usual)
 }
+
+/**
+ * The outcome, which must be one of the known. Throws for another: a function of a newer release
+ * gave it, and what it means must not be guessed.
+ */
+export function knownOutcome<Outcome extends string>(
+  known: readonly Outcome[],
+  outcome: string,
+): Outcome {
+  const found = known.find((each) => each === outcome)
+  if (found === undefined) {
+    throw new Error(`a function of the ledger gave the outcome ${outcome}, which is not known here`)
+  }
+  return found
+}

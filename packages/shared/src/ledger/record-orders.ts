@@ -1,15 +1,16 @@
 import type { Database } from "../db/client.ts"
 import type { OrderNumber } from "../domain/order-number.ts"
-import { type Outcomes, outcomesOf } from "./outcomes.ts"
-import { repeat } from "../db/repeat.ts"
+import { knownOutcome, type Outcomes, outcomesOf } from "./outcomes.ts"
+import { retry } from "../db/retry.ts"
 
 export interface Upload {
   userId: bigint
   number: OrderNumber
 }
 
-/** accepted: new, or open again. taken: another user's. See `record_orders` in the migrations. */
-export type RecordOutcome = "accepted" | "already_uploaded" | "taken" | "no_user"
+/** accepted: new, or open again. taken: another user's. See prisma/functions/record_orders.sql. */
+export const RECORD_OUTCOMES = ["accepted", "already_uploaded", "taken", "no_user"] as const
+export type RecordOutcome = (typeof RECORD_OUTCOMES)[number]
 
 /**
  * Records uploaded orders, each with its accrual in PROCESSING, in one transaction; one outcome per
@@ -24,12 +25,13 @@ export async function recordOrders(
 ): Promise<RecordOutcome[]> {
   const userIds = uploads.map(({ userId }) => userId)
   const numbers = uploads.map(({ number }) => number)
-  const [told] = await repeat(
-    () => database.$queryRaw<[Outcomes<RecordOutcome>]>`
+  const [told] = await retry(
+    () => database.$queryRaw<[Outcomes<string>]>`
       SELECT count(*) FILTER (WHERE outcome = 'accepted')::int AS usual,
              jsonb_object_agg(position, outcome) FILTER (WHERE outcome <> 'accepted') AS others
         FROM record_orders(${userIds}::bigint[], ${numbers}::text[], ${leaseMs}::bigint)
              WITH ORDINALITY AS r (outcome, position)`,
   )
-  return outcomesOf(uploads, "accepted", told)
+  const outcomes = outcomesOf<string>(uploads, "accepted", told)
+  return outcomes.map((outcome) => knownOutcome(RECORD_OUTCOMES, outcome))
 }

@@ -1,7 +1,7 @@
 import type { Database } from "../db/client.ts"
 import type { Points } from "../domain/points.ts"
-import { type Outcomes, outcomesOf } from "./outcomes.ts"
-import { repeat } from "../db/repeat.ts"
+import { knownOutcome, type Outcomes, outcomesOf } from "./outcomes.ts"
+import { retry } from "../db/retry.ts"
 
 /** A valid answer of the scoring system about an order. */
 export type ScoringAnswer =
@@ -15,9 +15,18 @@ export interface AnsweredOrder {
   answer: ScoringAnswer
 }
 
+/** See prisma/functions/settle_accruals.sql. */
+export const SETTLE_OUTCOMES = [
+  "settled",
+  "waiting",
+  "locked",
+  "already_settled",
+  "contradicted",
+  "not_awaited",
+] as const
+
 export interface Settlement {
-  /** See `settle_accruals` in the migrations. */
-  outcome: "settled" | "waiting" | "locked" | "already_settled" | "contradicted" | "not_awaited"
+  outcome: (typeof SETTLE_OUTCOMES)[number]
   /** Since the upload was accepted; null when nobody uploaded the order, or it is settled now. */
   ageMs: number | null
   /** Since the scoring system first answered that it does not know the order; else null. */
@@ -44,7 +53,7 @@ export async function settleAccruals(
   const hundredths = answered.map(({ answer }) =>
     answer.kind === "PROCESSED" ? answer.points : null,
   )
-  const [told] = await repeat(
+  const [told] = await retry(
     () => database.$queryRaw<[Outcomes<Settlement>]>`
       SELECT count(*) FILTER (WHERE outcome = 'settled')::int AS usual,
              jsonb_object_agg(position, jsonb_build_object(
@@ -54,5 +63,7 @@ export async function settleAccruals(
                              ${graceMs}::bigint)
              WITH ORDINALITY AS s (outcome, age_ms, unknown_ms, position)`,
   )
-  return outcomesOf(answered, SETTLED, told)
+  const settlements = outcomesOf(answered, SETTLED, told)
+  for (const { outcome } of settlements) knownOutcome(SETTLE_OUTCOMES, outcome)
+  return settlements
 }

@@ -1,4 +1,6 @@
-import type { Database } from "../db/client.ts"
+import { unionAll } from "../db/columns.ts"
+import { type Database, sql } from "../db/client.ts"
+import type { Line } from "./history.ts"
 
 /** A user whose balance is not what the rows that explain it add up to. */
 interface Discrepancy {
@@ -73,6 +75,15 @@ function addDecimals(a: string, b: string): string {
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
 
+/** What each kind of line adds to a balance, and to the sum spent. */
+const MOVES: Record<Line["kind"], ReturnType<typeof sql>> = {
+  accrual: sql`
+    SELECT user_id, version, coalesce(value, 0.00) AS credited, 0.00 AS withdrawn, balance_after
+      FROM credits WHERE version IS NOT NULL`,
+  withdrawal: sql`
+    SELECT user_id, version, 0.00 AS credited, value AS withdrawn, balance_after FROM debits`,
+}
+
 /** Checks up to `usersMax` users, by their ids, from the one after `afterUserId` on. */
 export async function checkUsers(
   database: Database,
@@ -87,10 +98,7 @@ export async function checkUsers(
     ), debits AS MATERIALIZED (
       SELECT w.* FROM withdrawals w WHERE w.user_id = ANY (ARRAY(SELECT id FROM page))
     ), history AS (
-      SELECT user_id, version, coalesce(value, 0.00) AS credited, 0.00 AS withdrawn, balance_after
-        FROM credits WHERE version IS NOT NULL
-       UNION ALL
-      SELECT user_id, version, 0.00, value, balance_after FROM debits
+      ${unionAll(Object.values(MOVES))}
     ), lines AS (
       SELECT *, sum(credited - withdrawn) OVER w AS expected,
              version = lag(version) OVER w AS version_repeated

@@ -1,7 +1,8 @@
 import type { Database } from "../db/client.ts"
 import type { OrderNumber } from "../domain/order-number.ts"
 import type { Points } from "../domain/points.ts"
-import { repeat } from "../db/repeat.ts"
+import { knownOutcome } from "./outcomes.ts"
+import { retry } from "../db/retry.ts"
 
 export interface Withdrawal {
   userId: bigint
@@ -13,14 +14,16 @@ export interface Withdrawal {
   ownedOnly: boolean
 }
 
-/** See `withdraw` in the migrations. */
-export type WithdrawOutcome =
-  | "withdrawn"
-  | "repeated"
-  | "key_reused"
-  | "not_owned"
-  | "not_enough"
-  | "no_user"
+/** See prisma/functions/withdraw.sql. */
+export const WITHDRAW_OUTCOMES = [
+  "withdrawn",
+  "repeated",
+  "key_reused",
+  "not_owned",
+  "not_enough",
+  "no_user",
+] as const
+export type WithdrawOutcome = (typeof WITHDRAW_OUTCOMES)[number]
 
 /** Spends points against an order, all or nothing, in one transaction. */
 export async function withdraw(
@@ -28,12 +31,12 @@ export async function withdraw(
   withdrawal: Withdrawal,
 ): Promise<WithdrawOutcome> {
   const { userId, idempotencyKey, number, value, ownedOnly } = withdrawal
-  const rows = await repeat(
-    () => database.$queryRaw<{ outcome: WithdrawOutcome }[]>`
+  const rows = await retry(
+    () => database.$queryRaw<{ outcome: string }[]>`
       SELECT withdraw(${userId}::bigint, ${idempotencyKey}, ${number}, ${value}::bigint,
                       ${ownedOnly}) AS outcome`,
   )
   const [row] = rows
   if (row === undefined) throw new Error("withdraw() returned no row")
-  return row.outcome
+  return knownOutcome(WITHDRAW_OUTCOMES, row.outcome)
 }

@@ -1,21 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { createPostgresBackend, Queue, Worker } from "bullmq"
-import type { Processor, WorkerOptions } from "bullmq"
-import { Redis, type RedisOptions } from "ioredis"
+import { Queue, Worker } from "bullmq"
+import type { PgPool, Processor, WorkerOptions } from "bullmq"
+import type { Redis } from "ioredis"
+import { refuseHopelessDatabase } from "../db/refusals.ts"
 import type { Logger } from "../runtime/logger.ts"
+import { reasonOf } from "../runtime/reason-of.ts"
 import { queueTelemetry } from "../runtime/tracing.ts"
 import { ACCRUAL_QUEUE, POLL_OPTIONS, type AccrualQueue, type PollPayload } from "./poll-job.ts"
+import { PollWorker } from "./poll-worker.ts"
+import {
+  backendInSchema,
+  expectQueueSchema,
+  openQueuePool,
+  QUEUE_SETTING,
+  queueSchemaOf,
+} from "./postgres-pool.ts"
+import { isRedisUrl } from "./queue-url.ts"
+import { isBrokenOff, readRefusal } from "./redis-refusal.ts"
+import { openProducerConnection, openWorkerConnection } from "./redis-connection.ts"
+import { refuseHopelessRedis } from "./refusals.ts"
 
-/** Without this a silent server (socket open, no answer) would hold a command for ever. */
-const PRODUCER_COMMAND_TIMEOUT_MS = 5_000
-/** A worker's blocking read waits up to 10 s by itself. */
-const WORKER_COMMAND_TIMEOUT_MS = 30_000
-const CONNECT_TIMEOUT_MS = 5_000
-const RECONNECT_DELAY_MAX_MS = 1_000
-const POSTGRES_CONNECTIONS_MAX = 10
-/** On a connection that is open and silent, requeue would otherwise wait for ever. */
-const POSTGRES_QUERY_TIMEOUT_MS = 30_000
-const POSTGRES_KEEP_ALIVE_MS = 10_000
 const DATABASE_RETRY_DELAY_MS = 1_000
 const SAME_ERROR_INTERVAL_MS = 30_000
 
@@ -25,11 +29,6 @@ const PAUSE_TOLERANCE_MS = 50
 /** Jobs in a time that no fleet starts: only the pause itself is meant to hold anybody. */
 const UNREACHED_LIMIT = { max: 1_000_000_000, durationMs: 1_000 } satisfies QueueLimit
 
-type OwnOptions = Pick<
-  RedisOptions,
-  "enableOfflineQueue" | "commandTimeout" | "maxRetriesPerRequest"
->
-
 export type AccrualWorker = Worker<PollPayload, void>
 
 /**
@@ -38,29 +37,28 @@ export type AccrualWorker = Worker<PollPayload, void>
  * which it is.
  *
  * While PostgreSQL is away it waits for it, saying so. Redis it need not wait for: its commands
- * wait for the first connection, and fail while a later one is away.
+ * wait for the first connection, and fail while a later one is away. Throws a `ConfigError` when the
+ * backend answers that it will not do with these settings.
  */
 export async function openAccrualQueue(url: string, logger: Logger): Promise<AccrualQueue> {
   const options = { defaultJobOptions: POLL_OPTIONS }
-  if (!isRedis(url)) {
-    const connection = postgresConnection(url)
+  if (!isRedisUrl(url)) {
     const queue = await untilReady(
-      () => new Queue(ACCRUAL_QUEUE, { ...options, connection }, createPostgresBackend),
+      url,
+      { listens: false },
+      (connection, backend) => new Queue(ACCRUAL_QUEUE, { ...options, connection }, backend),
       logger,
     )
     return queue as unknown as AccrualQueue
   }
-  const connection = redisConnection(url, {
-    enableOfflineQueue: false,
-    commandTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
-    maxRetriesPerRequest: 0,
-  })
+  await refuseHopelessRedis(url, { takesJobs: false })
+  const connection = openProducerConnection(url, logger)
   const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, { ...options, connection })
-  logErrors(queue, logger)
-  return closingConnection(queue, connection)
+  logErrors(queue, logger, connection)
+  return closingConnections(queue, () => connection.disconnect())
 }
 
-/** Opens a worker on the backend that the URL names; see `openAccrualQueue`. */
+/** Opens a worker on the backend that the URL names, and may throw, as `openAccrualQueue` does. */
 export async function openAccrualWorker(
   url: string,
   logger: Logger,
@@ -69,32 +67,31 @@ export async function openAccrualWorker(
 ): Promise<AccrualWorker> {
   const telemetry = queueTelemetry()
   const options = telemetry === undefined ? settings : { ...settings, telemetry }
-  if (!isRedis(url)) {
-    const connection = postgresConnection(url)
+  if (!isRedisUrl(url)) {
     const worker = await untilReady(
-      () =>
-        new Worker(
+      url,
+      { listens: true },
+      (connection, backend) =>
+        new PollWorker(
           ACCRUAL_QUEUE,
-          processor as Processor,
+          processor,
           { ...options, connection, autorun: false },
-          createPostgresBackend,
+          backend,
         ),
       logger,
     )
-    void worker.run()
+    // As BullMQ does where it starts a worker itself; nobody else would catch it, and the process end.
+    worker.run().catch((error: unknown) => worker.emit("error", error as Error))
     return worker as unknown as AccrualWorker
   }
-  const connection = redisConnection(url, {
-    commandTimeout: WORKER_COMMAND_TIMEOUT_MS,
-    // BullMQ requires it: a worker outlives any number of reconnections.
-    maxRetriesPerRequest: null,
-  })
-  const worker: AccrualWorker = new Worker(ACCRUAL_QUEUE, processor, {
+  await refuseHopelessRedis(url, { takesJobs: true })
+  const connection = openWorkerConnection(url, logger)
+  const worker: AccrualWorker = new PollWorker(ACCRUAL_QUEUE, processor, {
     ...options,
     connection,
   })
-  logErrors(worker, logger)
-  return closingConnection(worker, connection)
+  logErrors(worker, logger, connection)
+  return closingConnections(worker, () => connection.disconnect())
 }
 
 /** Jobs that all workers together may begin in a time. */
@@ -132,31 +129,17 @@ async function setLimit(queue: AccrualQueue, limit: QueueLimit | undefined): Pro
     if (present !== null) await queue.removeGlobalRateLimit()
   } else if (present?.max !== limit.max || present.duration !== limit.durationMs) {
     await queue.setGlobalRateLimit(limit.max, limit.durationMs)
+    if (present !== null && present.duration > limit.durationMs) {
+      await endSpentLimit(queue, present.max, limit.durationMs)
+    }
   }
 }
 
-function isRedis(url: string): boolean {
-  return /^rediss?:/.test(url)
-}
-
-function postgresConnection(url: string) {
-  return {
-    connectionString: url,
-    migrate: true,
-    max: POSTGRES_CONNECTIONS_MAX,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: POSTGRES_QUERY_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: POSTGRES_KEEP_ALIVE_MS,
-  }
-}
-
-function redisConnection(url: string, options: OwnOptions): Redis {
-  return new Redis(url, {
-    ...options,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: (tries: number) => Math.min(tries * 100, RECONNECT_DELAY_MAX_MS),
-  })
+/** One request a minute, begun, would hold all workers for a minute, whatever is allowed by now. */
+async function endSpentLimit(queue: AccrualQueue, max: number, waitMaxMs: number): Promise<void> {
+  // A pause counts as more jobs than any limit has, and stays.
+  if ((await queuePauseMs(queue)) > 0) return
+  if ((await queue.getRateLimitTtl(max)) > waitMaxMs) await queue.rateLimit(1)
 }
 
 /**
@@ -164,19 +147,28 @@ function redisConnection(url: string, options: OwnOptions): Redis {
  * one that did turns in place for ever. So it is made anew until it is ready.
  */
 async function untilReady<Opened extends Openable>(
-  open: () => Opened,
+  url: string,
+  use: { listens: boolean },
+  open: (connections: PgPool, backend: ReturnType<typeof backendInSchema>) => Opened,
   logger: Logger,
 ): Promise<Opened> {
+  const schema = queueSchemaOf(url)
   for (;;) {
-    const opened = open()
-    logErrors(opened, logger)
+    const connections = openQueuePool(url, use)
+    let opened: Opened | undefined
     try {
+      await expectQueueSchema(connections, schema)
+      // BullMQ has types of its own for what node-postgres is.
+      opened = open(connections as unknown as PgPool, backendInSchema(schema))
+      logErrors(opened, logger)
       await opened.waitUntilReady()
-      return opened
+      return closingConnections(opened, () => connections.end())
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      logger.warn({ reason }, "waiting for the queue's database")
-      await opened.close().catch(() => {})
+      await opened?.close().catch(() => {})
+      // Not waited for: a statement that is silent may hold one for long.
+      void connections.end().catch(() => {})
+      await refuseHopelessDatabase(QUEUE_SETTING, url, error)
+      logger.warn({ reason: reasonOf(error) }, "waiting for the queue's database")
       await sleep(DATABASE_RETRY_DELAY_MS)
     }
   }
@@ -191,28 +183,36 @@ interface ErrorSource {
   on(event: "error", listener: (error: Error) => void): unknown
 }
 
-/** A backend that is away reports the same error several times a second. */
-function logErrors(source: ErrorSource, logger: Logger): void {
+/**
+ * A backend that is away reports the same error several times a second. `redis`: asked why it has
+ * broken a connection off.
+ */
+function logErrors(source: ErrorSource, logger: Logger, redis?: Redis): void {
   let lastMessage = ""
   let lastAt = -Infinity
+  const tell = async (error: Error) => {
+    const isRefused = redis !== undefined && isBrokenOff(error)
+    const refusal = isRefused ? await readRefusal(redis) : undefined
+    logger.error({ err: error, ...(refusal && { refusal }) }, "the queue has an error")
+  }
   source.on("error", (error) => {
     const now = performance.now()
     if (error.message === lastMessage && now - lastAt < SAME_ERROR_INTERVAL_MS) return
     lastMessage = error.message
     lastAt = now
-    logger.error({ err: error }, "the queue has an error")
+    void tell(error)
   })
 }
 
-// BullMQ leaves a connection that it was handed open.
-function closingConnection<Opened extends { close(): Promise<void> }>(
+// BullMQ leaves connections that it was handed open.
+function closingConnections<Opened extends { close(): Promise<void> }>(
   opened: Opened,
-  connection: Redis,
+  closeConnections: () => unknown,
 ): Opened {
   const close = opened.close.bind(opened)
   opened.close = async () => {
     await close()
-    connection.disconnect()
+    await closeConnections()
   }
   return opened
 }

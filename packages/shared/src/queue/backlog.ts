@@ -1,4 +1,4 @@
-import type { AccrualQueue, PollJob } from "./poll-job.ts"
+import { type AccrualQueue, type PollJob, readPollPayload } from "./poll-job.ts"
 
 /** States a job can be in; BullMQ's names. */
 const STATES = ["waiting", "prioritized", "active", "delayed", "failed"] as const
@@ -45,7 +45,10 @@ async function measureLongest(queue: AccrualQueue, now: number): Promise<number>
   return now - Math.min(now, ...dueTimes)
 }
 
-/** When a job's poll was to begin, in epoch milliseconds, as far as its worker put it off. */
+/**
+ * When a job's poll was to begin, in epoch milliseconds, as far as its worker put it off. The board
+ * lets an operator add a job with any data.
+ */
 export function dueAt(job: PollJob): number {
-  return job.data.dueAt ?? job.timestamp
+  return readPollPayload(job.data)?.dueAt ?? job.timestamp
 }

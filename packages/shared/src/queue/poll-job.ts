@@ -1,7 +1,7 @@
 import type { Job, JobsOptions, Queue } from "bullmq"
 import { Type, type Static } from "typebox"
 import { Value } from "typebox/value"
-import { repeat } from "../db/repeat.ts"
+import { retry } from "../db/retry.ts"
 import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
 import {
   markFailed,
@@ -17,9 +17,9 @@ const POLL_JOB = "poll"
 export const REQUEST_ID_LENGTH_MAX = 64
 
 /** Epoch milliseconds, up to the last that a `Date` can be. */
-const Moment = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 })
+export const Moment = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 })
 
-/** What the two services say to each other: one job is one order to ask about. */
+/** What the two services say to each other: one job is one order to poll. */
 const PollPayload = Type.Object({
   number: Type.String({ pattern: "^[0-9]+$" }),
   /** Polls so far that got no final answer; the backoff grows with it. */
@@ -59,7 +59,7 @@ export const POLL_OPTIONS = {
   stackTraceLimit: 1,
 } satisfies JobsOptions
 
-/** An order to ask about, and which request wants it asked about. */
+/** An order to poll, and which request wants it polled. */
 export interface PollOrigin {
   number: string
   requestId?: string
@@ -146,8 +146,8 @@ export async function postponePoll(
   delayMs: number,
 ): Promise<void> {
   const dueAt = Date.now() + Math.round(delayMs)
-  await repeat(() => job.updateData({ ...payload, dueAt }))
-  await repeat(() => job.moveToDelayed(dueAt, token))
+  await retry(() => job.updateData({ ...payload, dueAt }))
+  await retry(() => job.moveToDelayed(dueAt, token))
 }
 
 /** Checks a payload where it enters the worker; undefined when it is none of ours. */

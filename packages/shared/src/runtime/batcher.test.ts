@@ -1,26 +1,37 @@
 import { setImmediate as turn } from "node:timers/promises"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
-import { Batcher, BatcherFullError, type BatcherOptions } from "./batcher.ts"
+import {
+  Batcher,
+  BatcherFullError,
+  type BatcherOptions,
+  type Fault,
+  type Stage,
+} from "./batcher.ts"
 
 class ItemFault extends Error {}
-const isItemFault = (error: unknown) => error instanceof ItemFault
+class TooSlow extends Error {}
+function faultOf(error: unknown): Fault {
+  if (error instanceof ItemFault) return "item"
+  return error instanceof TooSlow ? "slow" : "shared"
+}
 
-const WIDE: BatcherOptions = {
+const WIDE: BatcherOptions<number> = {
   name: "test",
   itemsPerBatchMax: 100,
   batchesInFlightMax: 1,
   itemsWaitingMax: 1_000,
+  ownerOf: (item) => item,
 }
 
 /** A batcher whose batches stay under way until the test ends them; it answers n with 10 n. */
-function heldBatcher(limits: Partial<BatcherOptions> = {}) {
+function heldBatcher(limits: Partial<BatcherOptions<number>> = {}) {
   const batches: { items: number[]; end: () => void; fail: (error: Error) => void }[] = []
   const run = (items: number[]) =>
     new Promise<number[]>((resolve, reject) => {
       const end = () => resolve(items.map((item) => item * 10))
       batches.push({ items, end, fail: reject })
     })
-  const batcher = new Batcher(run, isItemFault, { ...WIDE, ...limits })
+  const batcher = new Batcher(run, faultOf, { ...WIDE, ...limits })
   return { batcher, batches, sizes: () => batches.map(({ items }) => items.length) }
 }
 
@@ -34,7 +45,7 @@ function choosyBatcher(atFault: number[]) {
     if (culprit !== undefined) throw new ItemFault(`not ${culprit}`)
     return items.map((item) => item * 10)
   }
-  return { batcher: new Batcher(run, isItemFault, WIDE), batches }
+  return { batcher: new Batcher(run, faultOf, WIDE), batches }
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
@@ -94,13 +105,8 @@ describe("under load", () => {
       underWay -= 1
       return items
     }
-    const limits = {
-      name: "test",
-      itemsPerBatchMax: 7,
-      batchesInFlightMax: 3,
-      itemsWaitingMax: 1_000,
-    }
-    const batcher = new Batcher(run, isItemFault, limits)
+    const limits = { itemsPerBatchMax: 7, batchesInFlightMax: 3 }
+    const batcher = new Batcher(run, faultOf, { ...WIDE, ...limits })
     const results: Promise<number>[] = []
     for (const item of upTo(500)) {
       results.push(batcher.add(item))
@@ -277,10 +283,136 @@ describe("an item at fault", () => {
       if (items.includes(3)) throw new ItemFault("not 3")
       return items
     }
-    const batcher = new Batcher(run, isItemFault, WIDE)
+    const batcher = new Batcher(run, faultOf, WIDE)
     const results = await outcomes(upTo(12).map((item) => batcher.add(item)))
     expect(results.filter((result) => result instanceof ItemFault)).toHaveLength(1)
     expect(underWayMost).toBe(4)
+  })
+})
+
+/**
+ * A batcher whose calls are ended as too slow when they have an item above 100, until the test ends
+ * what runs long.
+ */
+function batcherWithSlowOnes(limits: Partial<BatcherOptions<number>> = {}) {
+  const calls: [Stage, number[]][] = []
+  const ends: (() => void)[] = []
+  const run = async (items: number[], stage: Stage) => {
+    calls.push([stage, items])
+    await turn()
+    const slow = items.some((item) => item > 100)
+    if (slow && stage !== "longest") throw new TooSlow(`not ${stage}`)
+    if (slow) await new Promise<void>((resolve) => ends.push(resolve))
+    return items.map((item) => item * 10)
+  }
+  const batcher = new Batcher(run, faultOf, { ...WIDE, ...limits })
+  return { batcher, calls, ends }
+}
+
+/** Resolves when so many slow items run as long as they like. */
+async function untilLongest(ends: unknown[], count: number): Promise<void> {
+  await expect.poll(() => ends, { interval: 1 }).toHaveLength(count)
+}
+
+describe("an item that takes long", () => {
+  it("is answered when it is done, and the others of its batch before that", async () => {
+    const { batcher, calls, ends } = batcherWithSlowOnes()
+    const slow = batcher.add(101)
+    const others = [2, 3].map((item) => batcher.add(item))
+    expect(await Promise.all(others)).toEqual([20, 30])
+    await untilLongest(ends, 1)
+    expect(calls).toEqual([
+      ["together", [101, 2, 3]],
+      ["alone", [101]],
+      ["alone", [2]],
+      ["alone", [3]],
+      ["longer", [101]],
+      ["longest", [101]],
+    ])
+    expect(await batcher.add(4)).toBe(40)
+    ends[0]?.()
+    expect(await slow).toBe(1_010)
+  })
+
+  it("holds up none of its batch, however many are like it", async () => {
+    const { batcher, ends } = batcherWithSlowOnes()
+    const slow = upTo(20).map((item) => batcher.add(100 + item))
+    const others = upTo(20).map((item) => batcher.add(item))
+    expect(await Promise.all(others)).toEqual(upTo(20).map((item) => item * 10))
+    await untilLongest(ends, 20)
+    for (const end of ends) end()
+    expect(await Promise.all(slow)).toEqual(upTo(20).map((item) => 1_000 + item * 10))
+  })
+
+  it("leaves the batcher to others also when it came alone", async () => {
+    const { batcher, ends } = batcherWithSlowOnes()
+    const slow = batcher.add(101)
+    await untilLongest(ends, 1)
+    expect(await batcher.add(2)).toBe(20)
+    ends[0]?.()
+    expect(await slow).toBe(1_010)
+  })
+
+  it("fails alone when it takes longer than anything may", async () => {
+    const run = async (items: number[]) => {
+      await turn()
+      if (items.includes(1)) throw new TooSlow("never")
+      return items
+    }
+    const batcher = new Batcher(run, faultOf, WIDE)
+    const results = await outcomes(upTo(3).map((item) => batcher.add(item)))
+    expect(results).toEqual([new TooSlow("never"), 2, 3])
+  })
+})
+
+describe("an owner at fault", () => {
+  const owned = { ownerOf: (item: number) => Math.floor(item / 100) }
+
+  it("is kept out of others' batches until an item of theirs was quick", async () => {
+    const { batcher, calls, ends } = batcherWithSlowOnes(owned)
+    const slow = batcher.add(101)
+    await untilLongest(ends, 1)
+    ends[0]?.()
+    await slow
+    calls.length = 0
+
+    const again = batcher.add(102)
+    expect(await Promise.all([batcher.add(2), batcher.add(3)])).toEqual([20, 30])
+    expect(calls).toContainEqual(["together", [2, 3]])
+    await untilLongest(ends, 2)
+    ends[1]?.()
+    expect(await again).toBe(1_020)
+    // 100 is the owner's as well, and quick.
+    expect(await batcher.add(100)).toBe(1_000)
+    calls.length = 0
+    expect(await Promise.all([batcher.add(100), batcher.add(2)])).toEqual([1_000, 20])
+    expect(calls).toEqual([["together", [100, 2]]])
+  })
+
+  it("has one item run at a time, and is refused when too many wait", async () => {
+    const { batcher, ends } = batcherWithSlowOnes(owned)
+    const first = batcher.add(101)
+    await untilLongest(ends, 1)
+    const waiting = upTo(16).map((item) => batcher.add(101 + item))
+    await expect(batcher.add(150)).rejects.toThrow(BatcherFullError)
+    expect(await batcher.add(2)).toBe(20)
+    expect(ends).toHaveLength(1)
+    for (let ended = 0; ended < 17; ended++) {
+      await untilLongest(ends, ended + 1)
+      ends[ended]?.()
+    }
+    await Promise.all([first, ...waiting])
+    expect(await batcher.add(100)).toBe(1_000)
+  })
+
+  it("counts among those that wait", async () => {
+    const { batcher, ends } = batcherWithSlowOnes({ itemsWaitingMax: 2 })
+    const slow = [101, 102].map((item) => batcher.add(item))
+    await untilLongest(ends, 2)
+    await expect(batcher.add(3)).rejects.toThrow(BatcherFullError)
+    for (const end of ends) end()
+    await Promise.all(slow)
+    expect(await batcher.add(3)).toBe(30)
   })
 })
 
@@ -310,13 +442,13 @@ describe("a batch that fails for no item's fault", () => {
     const run = (): Promise<number[]> => {
       throw new Error("at once")
     }
-    const batcher = new Batcher(run, isItemFault, WIDE)
+    const batcher = new Batcher(run, faultOf, WIDE)
     await expect(batcher.add(1)).rejects.toThrow("at once")
     await expect(batcher.add(2)).rejects.toThrow("at once")
   })
 
   it.each([0, 2, 4])("rejects when it gave %d results for three items", async (count) => {
-    const batcher = new Batcher(async () => upTo(count), isItemFault, WIDE)
+    const batcher = new Batcher(async () => upTo(count), faultOf, WIDE)
     const results = await outcomes(upTo(3).map((item) => batcher.add(item)))
     const error = new Error("a batch must give a result per item")
     expect(results).toEqual([error, error, error])

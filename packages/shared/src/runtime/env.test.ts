@@ -1,21 +1,19 @@
-import { execFile } from "node:child_process"
-import { join } from "node:path"
-import { promisify } from "node:util"
 import { Type } from "typebox"
 import { describe, expect, it } from "vitest"
+import { readConfigOrExit } from "./config-exit.ts"
 import {
   ConfigError,
-  databaseUrl,
   duration,
-  logLevel,
+  isGiven,
   parseAddress,
-  queueUrl,
-  readConfigOrExit,
   readEnv,
+  type Rule,
   toMs,
   wholeNumber,
-  withContractNames,
 } from "./env.ts"
+import { logLevel } from "./service-settings.ts"
+import { databaseUrl } from "../db/database-url.ts"
+import { queueUrl } from "../queue/queue-url.ts"
 
 const Schema = Type.Object({
   DATABASE_URL: databaseUrl,
@@ -76,7 +74,7 @@ describe("settings from the environment", () => {
 
   it("are refused in words that say what they must be", () => {
     expect(refusal({ DATABASE_URL, WORKERS: "0" })).toContain(
-      "WORKERS must be a whole number from 1 to 100 (it is not)",
+      "WORKERS must be a whole number from 1 to 100 (it is less)",
     )
     expect(refusal({ WORKERS: "1" })).toContain(
       "DATABASE_URL must be a connection string postgresql://user:password@host:port/database " +
@@ -116,8 +114,9 @@ describe("a whole number", () => {
     "1e1",
     "0x10",
     "+5",
-    " 5",
-    "5 ",
+    "-0",
+    "5 5",
+    "\u0665",
     "5s",
     "1,000",
     "true",
@@ -173,30 +172,65 @@ describe("connection strings", () => {
   })
 })
 
-describe("the names of the published contract", () => {
-  it("stand for ours", () => {
-    const env = withContractNames({
-      DATABASE_URI: DATABASE_URL,
-      ACCRUAL_SYSTEM_ADDRESS: "scoring:8080",
+describe("white space around a setting", () => {
+  it.each([" 7", "7\n", "\t7\r\n"])("is no part of it: %j", (text) => {
+    expect(readEnv(Schema, { DATABASE_URL: ` ${DATABASE_URL}\n`, WORKERS: text })).toMatchObject({
+      DATABASE_URL,
+      WORKERS: 7,
     })
-    expect(env).toMatchObject({ DATABASE_URL, SCORING_URL: "scoring:8080" })
+  })
+
+  it("alone is no setting", () => {
+    expect(readEnv(Schema, { DATABASE_URL, WORKERS: " \n" }).WORKERS).toBe(5)
+    expect(isGiven({ DATABASE_URL: " ", DATABASE_URI: "\n" }, "DATABASE_URL")).toBe(false)
+  })
+})
+
+describe("the names of the published contract", () => {
+  const Both = Type.Object({ DATABASE_URL: databaseUrl, SCORING_URL: Type.String() })
+  const ACCRUAL_SYSTEM_ADDRESS = "scoring:8080"
+
+  it("stand for ours", () => {
+    const env = { DATABASE_URL: " ", DATABASE_URI: DATABASE_URL, ACCRUAL_SYSTEM_ADDRESS }
+    expect(readEnv(Both, env)).toEqual({ DATABASE_URL, SCORING_URL: ACCRUAL_SYSTEM_ADDRESS })
+    expect(isGiven(env, "DATABASE_URL")).toBe(true)
   })
 
   it("count for less than ours", () => {
-    const env = withContractNames({
-      DATABASE_URL,
-      DATABASE_URI: "postgresql://other/d",
-      SCORING_URL: "http://ours",
-      ACCRUAL_SYSTEM_ADDRESS: "theirs:8080",
-    })
-    expect(env).toMatchObject({ DATABASE_URL, SCORING_URL: "http://ours" })
+    const ours = { DATABASE_URL, SCORING_URL: "http://ours" }
+    const theirs = { DATABASE_URI: "postgresql://other/d", ACCRUAL_SYSTEM_ADDRESS }
+    expect(readEnv(Both, { ...theirs, ...ours })).toEqual(ours)
   })
 
-  it("leave other variables as they are, and nothing where nothing is given", () => {
-    const env = withContractNames({ RUN_ADDRESS: ":8080" })
-    expect(env["RUN_ADDRESS"]).toBe(":8080")
-    expect(env["DATABASE_URL"]).toBeUndefined()
-    expect(env["SCORING_URL"]).toBeUndefined()
+  it("are the ones that are told when they are not usable", () => {
+    expect(refusal({ DATABASE_URI: "mysql://h/d" })).toMatch(/^ {2}DATABASE_URI must be/m)
+  })
+})
+
+describe("what must hold between settings", () => {
+  const rule: Rule<{ WORKERS: number; TIMEOUT: string }> = {
+    of: ["WORKERS", "TIMEOUT"],
+    isKept: (read) => toMs(read.TIMEOUT) >= read.WORKERS,
+    says: "TIMEOUT must give each of WORKERS a millisecond",
+  }
+  const refusalByRule = (env: NodeJS.ProcessEnv) => {
+    try {
+      readEnv(Schema, env, [rule])
+    } catch (error) {
+      return (error as Error).message
+    }
+    return undefined
+  }
+
+  it("is told with every other fault, in one message", () => {
+    expect(refusalByRule({ LOG_LEVEL: "loud", WORKERS: "2", TIMEOUT: "1ms" })).toMatch(
+      /^ {2}DATABASE_URL must .*\n {2}LOG_LEVEL must .*\n {2}TIMEOUT must give each/m,
+    )
+    expect(refusalByRule({ DATABASE_URL, WORKERS: "1", TIMEOUT: "1ms" })).toBeUndefined()
+  })
+
+  it("is not asked of settings that are not usable by themselves", () => {
+    expect(refusalByRule({ DATABASE_URL, WORKERS: "no", TIMEOUT: "1ms" })).not.toContain("each of")
   })
 })
 
@@ -234,25 +268,10 @@ describe("an address", () => {
   })
 })
 
-describe("a process with a bad configuration", () => {
-  it("ends with code 78 and the reason on standard error", async () => {
-    const program = `
-      import { ConfigError, readConfigOrExit } from ${JSON.stringify(join(import.meta.dirname, "env.ts"))}
-      readConfigOrExit(() => { throw new ConfigError("PORT must be a number") })
-      console.log("went on")`
-    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", program])
-    await expect(run).rejects.toMatchObject({
-      code: 78,
-      stdout: "",
-      stderr: "PORT must be a number\n",
-    })
-  })
-
-  it("is told from one with a defect, which is thrown on", () => {
-    const defect = () => {
-      throw new TypeError("a defect")
-    }
-    expect(() => readConfigOrExit(defect)).toThrow(TypeError)
-    expect(readConfigOrExit(() => "good")).toBe("good")
-  })
+it("a bad configuration is told from a defect, which is thrown on", () => {
+  const defect = () => {
+    throw new TypeError("a defect")
+  }
+  expect(() => readConfigOrExit(defect)).toThrow(TypeError)
+  expect(readConfigOrExit(() => "good")).toBe("good")
 })

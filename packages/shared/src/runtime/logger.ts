@@ -1,3 +1,4 @@
+import { format } from "node:util"
 import { pino, type Logger } from "pino"
 
 export type { Logger }
@@ -28,6 +29,27 @@ export function createLogger(service: string, level: string): Logger {
   return process.stdout.isTTY
     ? pino({ ...options, transport: { target: "pino-pretty" } })
     : pino(options)
+}
+
+const CONSOLE_LEVELS = {
+  debug: "debug",
+  log: "info",
+  info: "info",
+  warn: "warn",
+  error: "error",
+} as const
+
+/**
+ * Makes lines of the log of what libraries write to the console, and of Node's own warnings: whoever
+ * collects the log expects JSON.
+ */
+export function logConsole(logger: Logger): void {
+  for (const [method, level] of Object.entries(CONSOLE_LEVELS)) {
+    const write = (...args: unknown[]) => logger[level]({ from: "console" }, format(...args))
+    Object.assign(console, { [method]: write })
+  }
+  process.removeAllListeners("warning")
+  process.on("warning", (warning) => logger.warn({ err: warning }, "Node warns"))
 }
 
 /** Libraries hang what they were doing on their errors, such as a Redis command with a password. */

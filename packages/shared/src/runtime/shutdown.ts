@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Logger } from "./logger.ts"
+import { type Logger, logConsole } from "./logger.ts"
+import { endOnUncaught } from "./uncaught.ts"
 
 interface Step {
   name: string
@@ -30,6 +31,8 @@ export class Shutdown {
   constructor(logger: Logger, graceMs: number) {
     this.#logger = logger
     this.#graceMs = graceMs
+    endOnUncaught(logger)
+    logConsole(logger)
     for (const signal of ["SIGTERM", "SIGINT"] as const)
       process.on(signal, () => this.begin(signal))
     process.once("disconnect", () => this.begin("the parent process is gone"))
@@ -42,6 +45,16 @@ export class Shutdown {
   /** The limit for the step that finishes work under way, in milliseconds. */
   get longStepMs(): number {
     return this.#graceMs * LONG_STEP_PART
+  }
+
+  /**
+   * Says that the process does its work now, and where: in its log, and to a parent that has started
+   * it. One that is being stopped says nothing more of the kind.
+   */
+  announce(message: string, details: Record<string, string>, more: object = {}): void {
+    if (this.#begun) return
+    this.#logger.info({ ...details, ...more }, message)
+    announceReady(details)
   }
 
   begin(reason: string): void {

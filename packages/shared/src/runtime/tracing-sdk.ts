@@ -1,4 +1,12 @@
-import { context, diag, DiagLogLevel, propagation, SpanKind, trace } from "@opentelemetry/api"
+import {
+  context,
+  diag,
+  DiagLogLevel,
+  propagation,
+  SpanKind,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
 import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core"
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
@@ -19,10 +27,12 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace"
+import type { Telemetry } from "bullmq"
 import { BullMQOtel } from "bullmq-otel"
+import { atMostEvery } from "./at-most-every.ts"
 import type { Logger } from "./logger.ts"
-import type { Tracing } from "./tracing.ts"
-import type { TracingConfig } from "./tracing-settings.ts"
+import { reasonOf } from "./reason-of.ts"
+import type { SdkConfig } from "./tracing-settings.ts"
 
 /** Of spans that wait for a collector that is slow or away; more are dropped. */
 const SPANS_WAITING_MAX = 8_192
@@ -33,11 +43,13 @@ const ATTRIBUTE_LENGTH_MAX = 2_048
 /** A collector that is away is told of no more often. */
 const COMPLAINT_INTERVAL_MS = 60_000
 
+export interface Tracing {
+  tracer: Tracer
+  telemetry: Telemetry
+}
+
 /** Loaded only where traces are on: see `startTracing`. */
-export function startSdk(
-  config: TracingConfig,
-  logger: Logger,
-): Tracing & { close(): Promise<void> } {
+export function startSdk(config: SdkConfig, logger: Logger): Tracing & { close(): Promise<void> } {
   const complain = complainRarely(logger)
   diag.setLogger(
     { error: complain, warn: complain, info() {}, debug() {}, verbose() {} },
@@ -73,7 +85,7 @@ export function startSdk(
   }
 }
 
-function samplerOf({ sampler, ratio }: TracingConfig): Sampler {
+function samplerOf({ sampler, ratio }: SdkConfig): Sampler {
   const root = rootSamplerOf(sampler.replace("parentbased_", ""), ratio)
   return sampler.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root
 }
@@ -99,18 +111,8 @@ function withoutHousekeeping(sampler: Sampler): Sampler {
 }
 
 function complainRarely(logger: Logger): (reason: string) => void {
-  let lastAt = -Infinity
+  const isTime = atMostEvery(COMPLAINT_INTERVAL_MS)
   return (reason) => {
-    const now = performance.now()
-    if (now - lastAt < COMPLAINT_INTERVAL_MS) return
-    lastAt = now
-    logger.warn({ reason }, "traces are not exported")
+    if (isTime()) logger.warn({ reason }, "traces are not exported")
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { code } = error as { code?: string | number }
-  // A refused connection has no message of its own where a host has two addresses.
-  return error.message || String(code ?? error.name)
 }

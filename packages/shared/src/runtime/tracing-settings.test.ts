@@ -1,10 +1,7 @@
-import { Type } from "typebox"
 import { describe, expect, it } from "vitest"
-import { ConfigError, readEnv } from "./env.ts"
-import { readTracing, tracingSettings } from "./tracing-settings.ts"
+import { readTracing } from "./tracing-settings.ts"
 
-const read = (env: NodeJS.ProcessEnv) =>
-  readTracing(readEnv(Type.Object(tracingSettings), env), "a-service")
+const read = (env: NodeJS.ProcessEnv) => readTracing(env, "a-service")
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" }
 
 describe("the settings of traces", () => {
@@ -14,7 +11,7 @@ describe("the settings of traces", () => {
     { OTEL_TRACES_SAMPLER: "always_on" },
     { ...ENDPOINT, OTEL_SDK_DISABLED: "true" },
   ])("are off with %j", (env) => {
-    expect(read(env)).toBeUndefined()
+    expect(read(env)).toMatchObject({ sdk: undefined, ignored: [] })
   })
 
   it.each([
@@ -22,30 +19,44 @@ describe("the settings of traces", () => {
     { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://collector/traces" },
     { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json", OTEL_SDK_DISABLED: "false" },
   ])("are on with %j, keeping every trace unless its caller does not", (env) => {
-    expect(read(env)).toEqual({
-      serviceName: "a-service",
-      sampler: "parentbased_always_on",
-      ratio: 1,
+    expect(read(env)).toMatchObject({
+      sdk: { serviceName: "a-service", sampler: "parentbased_always_on", ratio: 1 },
+      ignored: [],
     })
   })
 
   it("have a ratio of traces that are kept", () => {
     const sampler = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" }
-    expect(read({ ...ENDPOINT, ...sampler })).toMatchObject({
+    expect(read({ ...ENDPOINT, ...sampler }).sdk).toMatchObject({
       sampler: "traceidratio",
       ratio: 0.25,
     })
   })
 
   it.each([
-    { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" },
-    { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
-    { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/protobuf" },
-    { OTEL_TRACES_SAMPLER: "sometimes" },
-    { OTEL_TRACES_SAMPLER_ARG: "1.5" },
-    { OTEL_TRACES_SAMPLER_ARG: "half" },
-    { OTEL_SDK_DISABLED: "yes" },
-  ])("refuse %j", (env) => {
-    expect(() => read({ ...ENDPOINT, ...env })).toThrow(ConfigError)
+    { OTEL_EXPORTER_OTLP_HEADERS: "authorization=Basic%20YTpi==,x-scope=a" },
+    { OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=prod,service.version=," },
+    { OTEL_EXPORTER_OTLP_TIMEOUT: "5000", OTEL_EXPORTER_OTLP_COMPRESSION: "gzip" },
+    { OTEL_SERVICE_NAME: "api" },
+  ])("hand %j on to the exporter, without white space around it", (env) => {
+    const padded = Object.fromEntries(
+      Object.entries(env).map(([name, text]) => [name, ` ${text}\n`]),
+    )
+    expect(read({ ...ENDPOINT, ...padded })).toMatchObject({
+      environment: { ...ENDPOINT, ...env },
+      ignored: [],
+    })
+  })
+
+  it("count as not set where they are not usable, for the exporter as well", () => {
+    const { sdk, ignored, environment } = read({
+      ...ENDPOINT,
+      OTEL_TRACES_SAMPLER: "sometimes",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "brotli",
+    })
+    expect(sdk).toMatchObject({ sampler: "parentbased_always_on" })
+    expect(ignored).toHaveLength(2)
+    expect(environment).toMatchObject({ ...ENDPOINT, OTEL_EXPORTER_OTLP_COMPRESSION: undefined })
+    expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" }).sdk).toBeUndefined()
   })
 })

@@ -8,33 +8,37 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
-  type Tracer,
 } from "@opentelemetry/api"
 import type { Telemetry } from "bullmq"
 import type { Logger } from "./logger.ts"
 import type { Shutdown } from "./shutdown.ts"
+import type { Tracing } from "./tracing-sdk.ts"
 import type { TracingConfig } from "./tracing-settings.ts"
 
 /** Which trace something belongs to, and to which span in it. */
 export type TraceContext = Context
 
-export interface Tracing {
-  tracer: Tracer
-  telemetry: Telemetry
-}
-
 /** Undefined while traces are off. Of the whole process, as OpenTelemetry's own parts are. */
 let tracing: Tracing | undefined
 
-/** Turns traces on if they are configured; without it every function here is one comparison. */
+/**
+ * Turns traces on if they are configured; without it every function here is one comparison. Of
+ * variables that are not usable it says so once, and takes them out of the environment: the exporter
+ * would read them by itself, and repeat their values in its complaints.
+ */
 export async function startTracing(
-  config: TracingConfig | undefined,
+  config: TracingConfig,
   logger: Logger,
   shutdown: Shutdown,
 ): Promise<void> {
-  if (config === undefined) return
+  for (const reason of config.ignored) logger.warn({ reason }, "a setting of traces is ignored")
+  for (const [name, text] of Object.entries(config.environment)) {
+    if (text === undefined) delete process.env[name]
+    else process.env[name] = text
+  }
+  if (config.sdk === undefined) return
   const { startSdk } = await import("./tracing-sdk.ts")
-  const sdk = startSdk(config, logger)
+  const sdk = startSdk(config.sdk, logger)
   tracing = sdk
   shutdown.onClose("traces", () => sdk.close())
 }

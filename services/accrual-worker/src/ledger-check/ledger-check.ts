@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { isStatementTimeout } from "@gofermart/shared/db/faults.ts"
+import { isStatementTimeout } from "@gofermart/shared/db/errors.ts"
 import { checkUsers } from "@gofermart/shared/ledger/verify.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 

@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Database } from "@gofermart/shared/db/client.ts"
+import { type Database, sql } from "@gofermart/shared/db/client.ts"
+import { atUs, boundedInstant, usOf } from "@gofermart/shared/db/instants.ts"
+import { POLLED } from "@gofermart/shared/db/statuses.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Counter } from "prom-client"
+import {
+  BEFORE_ALL,
+  LeaseSections,
+  ORDERS_PER_SECTION,
+  type Place,
+  type Section,
+} from "./sections.ts"
 
 const requeuedOrders = new Counter({
   name: "gofermart_orders_requeued_total",
@@ -17,12 +26,22 @@ const failedRounds = new Counter({
 
 const ORDERS_PER_PAGE = 1_000
 const PAGES_PER_ROUND_MAX = 100
+/** Of those that were looked at before. */
+const SECTIONS_PER_ROUND = 20
+/** At the beginning; what is older is one section. */
+const ORDERS_IN_SECTIONS_MAX = 10_000_000
 /** The next lease is this part of the order's age, within the configured bounds. */
 const LEASE_PER_AGE = 1 / 4
 
 export interface Lease {
   minMs: number
   maxMs: number
+}
+
+interface RequeueParts {
+  database: Database
+  queue: AccrualQueue
+  logger: Logger
 }
 
 /**
@@ -33,14 +52,15 @@ export interface Lease {
  * operator.
  */
 export async function requeueOverdue(
-  parts: { database: Database; queue: AccrualQueue; logger: Logger },
+  parts: RequeueParts,
   lease: Lease,
   intervalMs: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const sections = new LeaseSections()
   while (!signal.aborted) {
     try {
-      await runRound(parts, lease, signal)
+      await runRound(parts, sections, lease, signal)
     } catch (error) {
       failedRounds.inc()
       parts.logger.warn({ err: error }, "requeue did not finish its round")
@@ -51,44 +71,179 @@ export async function requeueOverdue(
 }
 
 async function runRound(
-  { database, queue, logger }: { database: Database; queue: AccrualQueue; logger: Logger },
+  parts: RequeueParts,
+  sections: LeaseSections,
   lease: Lease,
   signal: AbortSignal,
 ): Promise<void> {
   // Throws while the queue is away: claiming then would put orders off for a lease for nothing.
-  await queuePauseMs(queue)
-  for (let page = 0; page < PAGES_PER_ROUND_MAX && !signal.aborted; page++) {
-    const numbers = await claimOverdue(database, lease)
-    if (numbers.length > 0) {
-      await addPolls(queue, numbers)
-      requeuedOrders.inc(numbers.length)
-      logger.info({ orders: numbers.length }, "requeued overdue orders")
+  await queuePauseMs(parts.queue)
+  await divide(parts.database, sections, lease, signal)
+  let pages = 0
+  while (pages < PAGES_PER_ROUND_MAX && !signal.aborted) {
+    const section = sections.unseen
+    const page = await requeuePage(parts, section, lease)
+    const last = page.at(-1)
+    if (last !== undefined) {
+      pages += 1
+      sections.claimed(page.length, last)
     }
-    if (numbers.length < ORDERS_PER_PAGE) return
+    if (page.length === ORDERS_PER_PAGE) continue
+    if (section.upTo === undefined) break
+    sections.lookedAt(section.upTo)
+  }
+  let earlier = Math.min(SECTIONS_PER_ROUND, sections.earlier)
+  while (earlier > 0 && pages < PAGES_PER_ROUND_MAX && !signal.aborted) {
+    const section = sections.nextEarlier
+    const page = await requeuePage(parts, section, lease)
+    const last = page.at(-1)
+    if (last !== undefined && page.length === ORDERS_PER_PAGE) {
+      pages += 1
+      sections.claimedEarlier(page.length, last)
+    } else {
+      earlier -= 1
+      sections.lookedAtEarlier(section.upTo)
+    }
   }
 }
 
+/** Divides what has become overdue into sections that a claim can read. */
+async function divide(
+  database: Database,
+  sections: LeaseSections,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const next = await findSectionEnd(database, sections.furthestOrderId, lease)
+    const { nowUs, leaseEndUs, orderId, untilOrderId } = next
+    const { lastEnd } = sections
+    if (lastEnd !== undefined && nowUs < lastEnd.leaseEndUs) sections.forget()
+    else if (leaseEndUs !== null && orderId !== null) {
+      if (leaseEndUs > nowUs) return
+      sections.endAt({ leaseEndUs, orderId })
+    } else if (untilOrderId === null) return
+    else sections.passBy(untilOrderId)
+  }
+}
+
+async function requeuePage(
+  { database, queue, logger }: RequeueParts,
+  section: Section,
+  lease: Lease,
+): Promise<Claimed[]> {
+  const page = await database.$queryRaw<Claimed[]>(claimOverdue(section, lease))
+  if (page.length > 0) {
+    await addPolls(
+      queue,
+      page.map(({ number }) => number),
+    )
+    requeuedOrders.inc(page.length)
+    logger.info({ orders: page.length }, "requeued overdue orders")
+  }
+  return page
+}
+
+/** With the lease that was over. */
+interface Claimed extends Place {
+  number: string
+}
+
+interface SectionEnd {
+  nowUs: bigint
+  /** Of the first order after that many; null when the next ids are nobody's. */
+  leaseEndUs: bigint | null
+  orderId: bigint | null
+  /** The last of the next ids; null when it is not given yet. */
+  untilOrderId: bigint | null
+}
+
 /**
- * Takes a page of orders whose lease is over, the longest overdue first, and gives each its next
- * lease in the same statement. Other workers skip the rows that one has locked.
+ * The place of an order so many ids further on.
+ *
+ * Between the places of orders that are so many ids apart, in the order of their leases, there are about as
+ * many first leases, whatever became of the orders: a settled one keeps its lease, and one that was put off
+ * has had one of the shortest.
  */
-async function claimOverdue(database: Database, lease: Lease): Promise<string[]> {
-  // The orders' ids come as an array: a join would be planned as a scan of the whole table.
-  const rows = await database.$queryRaw<{ number: string }[]>`
+async function findSectionEnd(
+  database: Database,
+  furthestOrderId: bigint,
+  { minMs }: Lease,
+): Promise<SectionEnd> {
+  // Bounded on both sides, or a plan may read all that come after it.
+  const [row] = await database.$queryRaw<[SectionEnd]>(sql`
+    SELECT (extract(epoch FROM now()) * 1000000)::bigint AS "nowUs",
+           ${usOf(sql`lease_end`)} AS "leaseEndUs",
+           order_id AS "orderId",
+           CASE WHEN first_id + ${ORDERS_PER_SECTION} <= last_id
+                THEN first_id + ${ORDERS_PER_SECTION} END AS "untilOrderId"
+      FROM (SELECT max(order_id) AS last_id,
+                   greatest(${furthestOrderId + BigInt(ORDERS_PER_SECTION)}::bigint,
+                            max(order_id) - ${ORDERS_IN_SECTIONS_MAX}::bigint) AS first_id
+              FROM accruals) AS further
+      LEFT JOIN LATERAL (
+             SELECT order_id,
+                    least(requeue_at,
+                          ${boundedInstant(sql`created_at`)} + ${minMs} * interval '1 millisecond')
+                      AS lease_end
+               FROM accruals
+              WHERE order_id BETWEEN first_id AND first_id + ${ORDERS_PER_SECTION}
+              ORDER BY order_id
+              LIMIT 1) AS one ON true`)
+  return row
+}
+
+/**
+ * Takes a page of a section's orders whose lease is over, the longest overdue first, and gives each its
+ * next lease in the same statement. Other workers skip the rows that one has locked.
+ */
+function claimOverdue({ after, upTo }: Section, lease: Lease) {
+  // The orders' ids come as an array: a join would be planned as a scan of the whole table. A lease
+  // has no days in it, which the session's time zone could make longer or shorter than 24 hours. Before
+  // release 17 PostgreSQL does not subtract an infinite instant, and the whole page would fail.
+  return sql`
     WITH overdue AS (
-      SELECT order_id FROM accruals
-       WHERE status = 'PROCESSING' AND requeue_at <= now()
-       ORDER BY requeue_at
+      SELECT order_id, requeue_at FROM accruals
+       WHERE status IN (${POLLED}) AND requeue_at <= now()
+         AND ${isBetween(after, upTo)}
+       ORDER BY requeue_at, order_id
        LIMIT ${ORDERS_PER_PAGE}
          FOR NO KEY UPDATE SKIP LOCKED
+    ), claimed AS (
+      UPDATE accruals a
+         SET requeue_at = now() + least(
+               greatest(extract(epoch FROM now() - ${boundedInstant(sql`o.uploaded_at`)})::float8
+                          * 1000 * ${LEASE_PER_AGE},
+                        ${lease.minMs}),
+               ${lease.maxMs}) * interval '1 millisecond'
+        FROM orders o
+       WHERE a.order_id = ANY (ARRAY(SELECT order_id FROM overdue)) AND o.id = a.order_id
+      RETURNING o.number, o.id
     )
-    UPDATE accruals a
-       SET requeue_at = now() + least(
-             greatest((now() - o.uploaded_at) * ${LEASE_PER_AGE}::float8,
-                      ${lease.minMs}::float8 * interval '1 millisecond'),
-             ${lease.maxMs}::float8 * interval '1 millisecond')
-      FROM orders o
-     WHERE a.order_id = ANY (ARRAY(SELECT order_id FROM overdue)) AND o.id = a.order_id
-    RETURNING o.number`
-  return rows.map(({ number }) => number)
+    SELECT c.number, d.order_id AS "orderId",
+           ${usOf(sql`d.requeue_at`)} AS "leaseEndUs"
+      FROM overdue d
+      JOIN claimed c ON c.id = d.order_id
+     ORDER BY d.requeue_at, d.order_id`
+}
+
+/**
+ * Whether an order of `accruals` is in a section, so told that no entry after the section is read: a
+ * comparison of pairs is where PostgreSQL begins to read an index, but not where it ends.
+ */
+function isBetween(after: Place | undefined, upTo: Place | undefined) {
+  if (after !== undefined && upTo?.leaseEndUs === after.leaseEndUs) {
+    return sql`requeue_at = ${atUs(after.leaseEndUs)}
+               AND order_id > ${after.orderId}::bigint AND order_id <= ${upTo.orderId}::bigint`
+  }
+  const isAfter =
+    after === undefined
+      ? sql`true`
+      : sql`(requeue_at, order_id) > (${atUs(after.leaseEndUs)}, ${after.orderId}::bigint)`
+  if (upTo === undefined) return isAfter
+  const end = atUs(upTo.leaseEndUs)
+  return upTo.orderId === BEFORE_ALL
+    ? sql`${isAfter} AND requeue_at < ${end}`
+    : sql`${isAfter} AND requeue_at <= ${end}
+          AND (requeue_at, order_id) <= (${end}, ${upTo.orderId}::bigint)`
 }

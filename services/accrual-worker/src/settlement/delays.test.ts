@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest"
-import { backoffMs, unknownOrderDelayMs, outageDelayMs, pacedDelayMs } from "./delays.ts"
+import {
+  backoffMs,
+  fleetDelayMs,
+  unknownOrderDelayMs,
+  outageDelayMs,
+  pacedDelayMs,
+} from "./delays.ts"
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -100,7 +106,7 @@ describe("the delay of an unknown order", () => {
   it.each([
     ["three seconds", 3_000, 10],
     ["24 hours", DAY_MS, 100],
-  ])("asks a bounded number of times in a grace time of %s", (_, graceMs, pollsMax) => {
+  ])("polls a bounded number of times in a grace time of %s", (_, graceMs, pollsMax) => {
     for (const random of [LEAST, MIDDLE, MOST]) {
       let polls = 0
       let unknownMs = 0
@@ -121,7 +127,7 @@ describe("the delay under a limit", () => {
     expect(delay(1_000, 1_000_000, null)).toBe(1_000)
   })
 
-  it("is the time in which each order that waits can be asked about twice", () => {
+  it("is the time in which each order that waits can be polled twice", () => {
     expect(delay(1_000, 600, 600)).toBe(120_000)
     expect(pacedDelayMs(1_000, { waiting: 600, perMinute: 600 }, LEAST)).toBe(96_000)
     expect(pacedDelayMs(1_000, { waiting: 600, perMinute: 600 }, MOST)).toBe(144_000)
@@ -141,5 +147,25 @@ describe("the delay in an outage", () => {
     expect(outageDelayMs(1_000, 300_000, MIDDLE)).toBe(300_000)
     expect(outageDelayMs(1_000, 300_000, LEAST)).toBe(240_000)
     expect(outageDelayMs(1_000, DAY_MS, MOST)).toBe(HOUR_MS)
+  })
+})
+
+describe("the delay at the fleet's pace", () => {
+  const limited = {
+    pauseMs: 0,
+    downForMs: undefined,
+    perMinute: 60,
+    lastingPerMinute: 600,
+    waiting: 600,
+  }
+
+  it("is the limit's by what lasts, not by what may begin now", () => {
+    expect(fleetDelayMs(1_000, limited, MIDDLE)).toBe(120_000)
+    expect(fleetDelayMs(1_000, { ...limited, lastingPerMinute: null }, MIDDLE)).toBe(1_000)
+  })
+
+  it("is the outage's from its first moment, whatever the limit is", () => {
+    expect(fleetDelayMs(1_000, { ...limited, downForMs: 0 }, MIDDLE)).toBe(1_000)
+    expect(fleetDelayMs(1_000, { ...limited, downForMs: 60_000 }, MIDDLE)).toBe(60_000)
   })
 })

@@ -1,10 +1,12 @@
+import type { PaceSnapshot } from "../pacing/snapshot.ts"
+
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MAX_MS = 60_000
 const UNKNOWN_DELAY_MIN_MS = 1_000
 const UNKNOWN_DELAY_MAX_MS = 3_600_000
-/** An unknown order is asked about again when a quarter of its age has passed. */
+/** An unknown order is polled again when a quarter of its age has passed. */
 const UNKNOWN_DELAY_PER_AGE = 1 / 4
-/** Under a limit an order is asked about again when all could have been twice. */
+/** Under a limit an order is polled again when all could have been twice. */
 const ROUNDS_BETWEEN_POLLS = 2
 const ROUND_DELAY_MAX_MS = 3_600_000
 const OUTAGE_DELAY_MAX_MS = 3_600_000
@@ -19,7 +21,7 @@ export function backoffMs(polls: number, random: () => number): number {
 }
 
 /**
- * Milliseconds until an order unknown to the scoring system is asked about again: longer the older
+ * Milliseconds until an order unknown to the scoring system is polled again: longer the older
  * it is, and not much past the end of its grace time.
  */
 export function unknownOrderDelayMs(
@@ -32,9 +34,22 @@ export function unknownOrderDelayMs(
 }
 
 /**
- * Milliseconds until an order is asked about again when so many requests a minute are allowed for
- * all that wait in the queue: at least twice as long as asking about each of them once takes. So
- * those that were asked about before need half of what is allowed, and the other half is left for
+ * Milliseconds until the poll of an order that would come after `delayMs`, so that each order gets its
+ * turn at the fleet's pace: in an outage, under a limit, or neither.
+ */
+export function fleetDelayMs(
+  delayMs: number,
+  { downForMs, waiting, lastingPerMinute }: PaceSnapshot,
+  random: () => number,
+): number {
+  if (downForMs !== undefined) return outageDelayMs(delayMs, downForMs, random)
+  return pacedDelayMs(delayMs, { waiting, perMinute: lastingPerMinute }, random)
+}
+
+/**
+ * Milliseconds until an order is polled again when so many requests a minute are allowed for
+ * all that wait in the queue: at least twice as long as polling each of them once takes. So
+ * those that were polled before need half of what is allowed, and the other half is left for
  * those that were not.
  */
 export function pacedDelayMs(
@@ -48,9 +63,9 @@ export function pacedDelayMs(
 }
 
 /**
- * Milliseconds until an order that was asked about in an outage is asked about again: at least for as
+ * Milliseconds until an order that was polled in an outage is polled again: at least for as
  * long as the outage has lasted. So orders that fail for a reason of their own do not come back so
- * often that no other one is ever asked about, and the end of the outage not seen.
+ * often that no other one is ever polled, and the end of the outage not seen.
  */
 export function outageDelayMs(delayMs: number, downForMs: number, random: () => number): number {
   return Math.max(delayMs, jittered(downForMs, OUTAGE_DELAY_MAX_MS, random))

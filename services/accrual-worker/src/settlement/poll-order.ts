@@ -1,4 +1,4 @@
-import { databaseFault } from "@gofermart/shared/db/faults.ts"
+import { classifyError } from "@gofermart/shared/db/errors.ts"
 import type { AnsweredOrder, Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
 import {
   aboutJob,
@@ -14,21 +14,30 @@ import { describeActiveSpan, inSpan, traceHeaders } from "@gofermart/shared/runt
 import { DelayedError, RateLimitError, UnrecoverableError } from "bullmq"
 import type { Answer } from "@gofermart/scoring-client/answer.ts"
 import type { ScoringClient } from "@gofermart/scoring-client/client.ts"
-import type { ScoringPacer } from "../scoring/pacer.ts"
-import { decide, decideNext, type NextStep, type Step } from "./decide.ts"
-import { backoffMs } from "./delays.ts"
+import type { PutOff } from "../requeue/hold-lease.ts"
+import type { ScoringPacer } from "../pacing/pacer.ts"
+import {
+  type Circumstances,
+  decide,
+  decideNext,
+  decideUnwritten,
+  type NextStep,
+  type Step,
+  type UsableAnswer,
+} from "./decide.ts"
 import { countSettlement, kindOf, measureCall } from "./measure.ts"
 
 export interface PollOrderParts {
   scoring: ScoringClient
   pacer: ScoringPacer
   settlement: Batcher<AnsweredOrder, Settlement>
+  leases: Batcher<PutOff, void>
   graceMs: number
   logger: Logger
 }
 
 /**
- * The processor of one job, which is one order: ask, decide, act.
+ * The processor of one job, which is one order: poll, decide, act.
  *
  * It resolves when the order needs no further poll. Otherwise it tells BullMQ by an error what
  * becomes of the job: `DelayedError`, it was rescheduled; `RateLimitError`, it goes back until the
@@ -43,21 +52,27 @@ export async function pollOrder(
   const payload = readPollPayload(job.data)
   if (payload === undefined) {
     // Kept, it would block its order's id; finished, it makes room for requeue's.
-    parts.logger.error({ jobId: job.id }, "a job that is none of this system's is dropped")
+    parts.logger.error({ jobId: job.id }, "dropped a job that this system did not create")
     return
   }
-  if (parts.pacer.remainingMs() > 0) {
+  if (parts.pacer.snapshot().pauseMs > 0) {
     // Giving the job back before the queue holds the pause would hand it straight out again.
-    await parts.pacer.told()
+    await parts.pacer.pauseTold()
     throw new RateLimitError()
   }
 
   const begun = performance.now()
-  const answer = await parts.pacer.asking(() => ask(parts, payload))
+  const answer = await parts.pacer.poll(() => poll(parts, payload))
+  // This process ends, which says nothing of the scoring system: the job goes back as it is.
+  if (answer.kind === "unavailable" && parts.scoring.isClosed) throw new RateLimitError()
   measureCall(answer, begun)
-  const step = decide(answer, payload, Date.now(), Math.random)
-  const next = step.do === "apply" ? await apply(parts, job, payload, step.answer) : step
-  parts.logger.debug({ ...aboutJob(job), answer: kindOf(answer), next: next.do }, "asked")
+  const step = decide(answer, circumstancesOf(parts, payload), Date.now())
+  const { orderWaitMs } = answer
+  const next =
+    step.do === "apply"
+      ? await apply(parts, job, payload, { answer: step.answer, orderWaitMs })
+      : step
+  parts.logger.debug({ ...aboutJob(job), answer: kindOf(answer), next: next.do }, "polled")
   describeActiveSpan({
     "gofermart.order": payload.number,
     "gofermart.request_id": payload.requestId,
@@ -67,36 +82,41 @@ export async function pollOrder(
   await act(parts, job, token, payload, next)
 }
 
-function ask({ scoring }: PollOrderParts, { number }: CheckedPayload): Promise<Answer> {
+function poll({ scoring }: PollOrderParts, { number }: CheckedPayload): Promise<Answer> {
   const start = {
-    name: "ask about order",
+    name: "poll order",
     kind: "CLIENT",
     attributes: { "gofermart.order": number },
   } as const
   return inSpan(
     start,
-    (within) => scoring.ask(number, within && traceHeaders(within)),
+    (within) => scoring.poll(number, within && traceHeaders(within)),
     (answer) => ({ "gofermart.answer": kindOf(answer) }),
   )
+}
+
+/** What the next step is decided from: the pace is looked at when it is. */
+function circumstancesOf({ pacer }: PollOrderParts, polled: PollPayload): Circumstances {
+  return { polled, pace: pacer.snapshot(), random: Math.random }
 }
 
 async function apply(
   parts: PollOrderParts,
   job: PollJob,
   payload: PollPayload,
-  answer: AnsweredOrder["answer"],
+  usable: UsableAnswer,
 ): Promise<Exclude<Step, { do: "apply" }> | NextStep> {
+  const { answer } = usable
   try {
     const settlement = await settle(parts, { number: payload.number, answer })
     countSettlement(answer, settlement)
-    return decideNext(answer, settlement, payload, parts.graceMs, Math.random)
+    return decideNext(usable, settlement, circumstancesOf(parts, payload), parts.graceMs)
   } catch (error) {
-    const fault = databaseFault(error)
+    const fault = classifyError(error)
     if (fault === "defect") throw error
     if (fault === "data") return { do: "fail", reason: "The ledger refuses this answer's amount." }
     parts.logger.warn({ ...aboutJob(job), fault }, "the answer was not written")
-    const delayMs = backoffMs(payload.polls, Math.random)
-    return { do: "ask_again", delayMs, lastAnswer: "not written" }
+    return decideUnwritten(usable, circumstancesOf(parts, payload))
   }
 }
 
@@ -127,26 +147,42 @@ async function act(
         parts.logger.error(about, "the scoring system changed its verdict; the first one stays")
       }
       return
-    case "ask_again": {
-      const { brokenSince, lastAnswer, delayMs } = step
+    case "poll_again": {
+      const { brokenSince, lastAnswer, delayMs, orderWaitMs } = step
       if (brokenSince !== undefined)
         parts.logger.warn({ ...about, lastAnswer }, "an unusable answer")
-      const known = asked(payload, payload.polls + 1, lastAnswer, brokenSince)
-      await postponePoll(job, token, known, parts.pacer.postponedMs(delayMs))
+      if (step.pauseMs !== undefined) await parts.pacer.pauseInOutage(step.pauseMs)
+      if (orderWaitMs !== undefined) await holdLease(parts, job, payload.number, orderWaitMs)
+      const known = polledPayload(payload, payload.polls + 1, lastAnswer, brokenSince)
+      await postponePoll(job, token, known, delayMs)
       throw new DelayedError()
     }
     case "pause":
-      await parts.pacer.refuse(step.refusal)
+      await parts.pacer.pauseAfterRefusal(step.refusal)
       throw new RateLimitError()
     case "fail":
       // The operator's retry starts anew.
-      await job.updateData(asked(payload, payload.polls, step.reason, undefined))
+      await job.updateData(polledPayload(payload, payload.polls, step.reason, undefined))
       parts.logger.error({ ...about, reason: step.reason }, "the order needs an operator")
       throw new UnrecoverableError(step.reason)
   }
 }
 
-function asked(
+/** Without it the order waits all the same, as long as the queue has its job. */
+async function holdLease(
+  { leases, logger }: PollOrderParts,
+  job: PollJob,
+  number: string,
+  waitMs: number,
+): Promise<void> {
+  try {
+    await leases.add({ number, waitMs })
+  } catch (error) {
+    logger.warn({ ...aboutJob(job), err: error }, "the order's lease was not made longer")
+  }
+}
+
+function polledPayload(
   { number, requestId }: PollPayload,
   polls: number,
   lastAnswer: string,

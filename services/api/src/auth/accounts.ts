@@ -1,50 +1,57 @@
-import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
-import type { Database } from "@gofermart/shared/db/client.ts"
-import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
-import { LRUCache } from "lru-cache"
+import { batchedReads } from "@gofermart/shared/db/batched-calls.ts"
+import { type Database, sql } from "@gofermart/shared/db/client.ts"
+import { msOf } from "@gofermart/shared/db/instants.ts"
+import { endToken, readEnded } from "./ended-tokens.ts"
+import { FreshReads } from "./fresh-reads.ts"
 import type { VerifiedToken } from "./tokens.ts"
 
-/** How long a change to a user may take to reach every instance. */
-const FRESH_MS = 5_000
-const USERS_KEPT_MAX = 100_000
-const USERS_PER_BATCH_MAX = 256
+const ROWS_PER_BATCH_MAX = 256
 
 interface Account {
-  tokensValidFrom: Date
+  /** Milliseconds since 1970. */
+  tokensValidFromMs: number
 }
 
-/** Knows which users exist, from the database, at most `FRESH_MS` late. */
+/** Knows which users exist and which tokens have ended, from the database, a few seconds late at most. */
 export class Accounts {
-  readonly #batcher: Batcher<bigint, Account | undefined>
-  readonly #known = new LRUCache<bigint, Promise<Account | undefined>>({
-    max: USERS_KEPT_MAX,
-    ttl: FRESH_MS,
-  })
+  readonly #database: Database
+  readonly #users: FreshReads<bigint, Account | undefined>
+  readonly #ended: FreshReads<string, boolean>
 
   constructor(database: Database) {
-    this.#batcher = batchedReads("accounts", USERS_PER_BATCH_MAX, (userIds) =>
-      readAccounts(database, userIds),
+    this.#database = database
+    this.#users = new FreshReads(
+      batchedReads("accounts", ROWS_PER_BATCH_MAX, (ids) => readAccounts(database, ids)),
+    )
+    this.#ended = new FreshReads(
+      batchedReads("ended_tokens", ROWS_PER_BATCH_MAX, (hashes) => readEnded(database, hashes)),
     )
   }
 
-  /** Whether the token's user exists and has not ended the tokens of that time. */
-  async accepts({ userId, issuedAt }: VerifiedToken): Promise<boolean> {
-    const account = await this.#find(userId)
-    return account !== undefined && issuedAt >= account.tokensValidFrom
+  /** Whether the token's user exists and has ended neither it nor the tokens of that time. */
+  async accepts(token: VerifiedToken): Promise<boolean> {
+    const [account, isEnded] = await Promise.all([
+      this.#users.read(token.userId),
+      this.isEnded(token),
+    ])
+    if (account === undefined || isEnded) return false
+    return token.issuedAt.getTime() >= account.tokensValidFromMs
+  }
+
+  /** Whether this very token was logged out. */
+  isEnded({ hash }: VerifiedToken): Promise<boolean> {
+    return this.#ended.read(hash)
+  }
+
+  /** Ends this very token: here at once, elsewhere within seconds. */
+  async end(token: VerifiedToken): Promise<void> {
+    await endToken(this.#database, token)
+    this.#ended.forget(token.hash)
   }
 
   /** The next request of this user's is decided by what the database says then. */
   forget(userId: bigint): void {
-    this.#known.delete(userId)
-  }
-
-  #find(userId: bigint): Promise<Account | undefined> {
-    const known = this.#known.get(userId)
-    if (known !== undefined) return known
-    const found = this.#batcher.add(userId)
-    found.catch(() => this.#known.delete(userId))
-    this.#known.set(userId, found)
-    return found
+    this.#users.forget(userId)
   }
 }
 
@@ -52,9 +59,11 @@ async function readAccounts(
   database: Database,
   userIds: bigint[],
 ): Promise<(Account | undefined)[]> {
-  const rows = await database.$queryRaw<(Account & { id: bigint })[]>`
-    SELECT id, tokens_valid_from AS "tokensValidFrom"
+  const rows = await database.$queryRaw<{ id: bigint; validFromMs: bigint }[]>`
+    SELECT id, ${msOf(sql`tokens_valid_from`)} AS "validFromMs"
       FROM users WHERE id = ANY (${userIds}::bigint[])`
-  const accounts = new Map(rows.map((row) => [row.id, row]))
+  const accounts = new Map(
+    rows.map(({ id, validFromMs }) => [id, { tokensValidFromMs: Number(validFromMs) }]),
+  )
   return userIds.map((userId) => accounts.get(userId))
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
-import { isCrossSite } from "@gofermart/shared/operators/cross-site.ts"
+import { schemeOf } from "@gofermart/shared/http/scheme.ts"
+import { isCrossSite } from "@gofermart/shared/operator/cross-site.ts"
 import { sendProblem } from "../http/problems.ts"
 import type { Accounts } from "./accounts.ts"
 import type { Tokens, VerifiedToken } from "./tokens.ts"
@@ -15,7 +16,7 @@ declare module "fastify" {
 
 /** The `__Host-` prefix binds a cookie to this host and https; browsers refuse it without https. */
 export function cookieName(request: FastifyRequest): string {
-  return request.protocol === "https" ? "__Host-gofermart" : "gofermart"
+  return schemeOf(request) === "https" ? "__Host-gofermart" : "gofermart"
 }
 
 /** Makes every route of this instance answer 401 without a valid token, in a header or a cookie. */
@@ -23,13 +24,19 @@ export function requireUser(app: FastifyInstance, tokens: Tokens, accounts: Acco
   app.decorateRequest("userId", 0n)
   app.decorateRequest("token")
   app.addHook("onRequest", async (request, reply): Promise<FastifyReply | undefined> => {
-    const { authorization } = request.headers
-    const token =
-      authorization === undefined
-        ? request.cookies[cookieName(request)]
-        : /^Bearer +(\S+)$/i.exec(authorization)?.[1]
+    const { authorization = "" } = request.headers
+    const cookie = cookieName(request)
+    // What a browser sends for another scheme, such as a proxy's Basic, is no attempt at ours.
+    const isByCookie = !/^Bearer(?:\s|$)/i.test(authorization)
+    const token = isByCookie
+      ? unquoted(request.cookies[cookie])
+      : /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     if (token === undefined) return sendProblem(reply, "unauthenticated")
-    if (authorization === undefined && isCrossSite(request)) return sendProblem(reply, "cross_site")
+    if (isByCookie && isCrossSite(request)) return sendProblem(reply, "cross_site")
+    if (isByCookie && isRepeated(cookie, request.headers.cookie)) {
+      const sentence = `The cookie ${cookie} may be sent once, and was sent more often.`
+      return sendProblem(reply, "malformed_request", sentence)
+    }
     const verified = await tokens.verify(token)
     if (verified === undefined || !(await accounts.accepts(verified))) {
       return sendProblem(reply, "unauthenticated")
@@ -38,4 +45,18 @@ export function requireUser(app: FastifyInstance, tokens: Tokens, accounts: Acco
     request.token = verified
     return undefined
   })
+}
+
+/** Some clients send a cookie's value in quotes, which are no part of it (RFC 6265, section 4.1.1). */
+function unquoted(value: string | undefined): string | undefined {
+  return value?.replace(/^"(.*)"$/, "$1")
+}
+
+/**
+ * Whether a cookie occurs twice. A browser has one of ours; a second one was set by somebody else,
+ * such as another host of the same domain, and could make what one user does another one's.
+ */
+function isRepeated(name: string, header = ""): boolean {
+  const names = header.split(";").map((pair) => pair.split("=", 1)[0]?.trim())
+  return names.indexOf(name) !== names.lastIndexOf(name)
 }

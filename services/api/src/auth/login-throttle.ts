@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { networkOf } from "./network.ts"
-import { type Attempt, Throttle } from "./throttle.ts"
+import type { FastifyRequest } from "fastify"
+import { attemptWithin, NetworkThrottle, type ThrottledKeys } from "./network-throttle.ts"
+import type { Attempt } from "./throttle.ts"
 
 const LOGIN_HASH_LENGTH = 16
 
@@ -16,17 +17,17 @@ export interface LoginLimits {
  * lock anybody out.
  */
 export class LoginThrottle {
-  readonly #ofLogin: Throttle
-  readonly #ofAddress: Throttle
+  readonly #ofLogin: NetworkThrottle
+  readonly #ofAddress: NetworkThrottle
 
   constructor(database: Database, limits: LoginLimits) {
     const { windowMs, loginFailuresMax, loginFailuresPerAddressMax } = limits
-    this.#ofLogin = new Throttle(database, {
+    this.#ofLogin = new NetworkThrottle(database, {
       name: "login",
       attemptsMax: loginFailuresMax,
       windowMs,
     })
-    this.#ofAddress = new Throttle(database, {
+    this.#ofAddress = new NetworkThrottle(database, {
       name: "address",
       attemptsMax: loginFailuresPerAddressMax,
       windowMs,
@@ -34,26 +35,33 @@ export class LoginThrottle {
   }
 
   /** Makes the attempt to log in unless too many have failed; it fails with undefined. */
-  async attempt<Result>(
+  attempt<Result>(
     address: string,
     login: string,
     make: () => Promise<Result | undefined>,
   ): Promise<Attempt<Result | undefined>> {
-    const network = networkOf(address)
-    const ofBoth = await this.#ofLogin.attempt(
-      `${hashOf(login)}@${network}`,
-      () => this.#ofAddress.attempt(network, make, (result) => result === undefined),
-      (ofAddress) => !ofAddress.refused && ofAddress.result === undefined,
-    )
-    if (ofBoth.refused) return ofBoth
-    // What the client is told of is the limit that it is nearer to.
-    const { standing, result: ofAddress } = ofBoth
-    const nearer = standing.remaining < ofAddress.standing.remaining
-    return nearer && !ofAddress.refused ? { ...ofAddress, standing } : ofAddress
+    const keys: ThrottledKeys = [
+      ...this.#ofLogin.keys(address, `${hashOf(login)}@`),
+      ...this.#ofAddress.keys(address),
+    ]
+    return attemptWithin(keys, make, (result) => result === undefined)
   }
 }
 
-/** People type passwords into the field of the login, and nobody should find these in a table. */
+/**
+ * Logs that a login failed: whose, as far as there is such a user, and from where. Its hash is the one in
+ * the throttles' keys.
+ */
+export function logFailure(
+  { log, clientAddress: address }: FastifyRequest,
+  login: string,
+  userId: bigint | undefined,
+): void {
+  const who = userId === undefined ? { unknownLogin: hashOf(login) } : { userId: String(userId) }
+  log.info({ ...who, address }, "a login failed")
+}
+
+/** People type passwords into the field of the login, and nobody should find these in a table or a log. */
 function hashOf(login: string): string {
   return createHash("sha256").update(login).digest("base64url").slice(0, LOGIN_HASH_LENGTH)
 }

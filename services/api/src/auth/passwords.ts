@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os"
 import { hash, verify } from "@node-rs/argon2"
-import pLimit from "p-limit"
-import { OverloadedError } from "../http/errors.ts"
+import type { Counted } from "@gofermart/shared/http/network.ts"
+import { RoundRobin } from "./round-robin.ts"
 
 /**
  * argon2id with OWASP's first choice of parameters (Password Storage Cheat Sheet).
@@ -16,29 +16,36 @@ const PARAMETERS = { memoryCost: 47_104, timeCost: 1, parallelism: 1 }
 const HASHES_AT_ONCE_MAX = 2
 const HASHES_WAITING_MAX = 200
 
-/** Hashes and checks passwords, a bounded number at a time. Rejects with `OverloadedError`. */
+/** See `atOnceFor`. */
+type Networks = readonly [Counted, ...Counted[]]
+
+/**
+ * Hashes and checks passwords, a bounded number at a time, in turns for each network that asks: a
+ * login waits for one hash of each other network at most. Rejects with `OverloadedError`.
+ */
 export class Passwords {
-  readonly #limit = pLimit(hashesAtOnce())
-  readonly #nobodys = this.hash("a password that nobody has")
+  readonly #turns = new RoundRobin({ atOnceMax: hashesAtOnce(), waitingMax: HASHES_WAITING_MAX })
+  readonly #nobodys = hash("a password that nobody has", PARAMETERS)
 
   /** A PHC string. */
-  hash(password: string): Promise<string> {
-    return this.#queued(() => hash(password.normalize("NFC"), PARAMETERS))
+  hash(networks: Networks, password: string): Promise<string> {
+    return this.#turns.run(names(networks), () => hash(password.normalize("NFC"), PARAMETERS))
   }
 
   /** `hashed` is undefined for a login that does not exist: it then takes as long, and is false. */
-  async matches(password: string, hashed: string | undefined): Promise<boolean> {
+  async matches(
+    networks: Networks,
+    password: string,
+    hashed: string | undefined,
+  ): Promise<boolean> {
     const against = hashed ?? (await this.#nobodys)
-    const matches = await this.#queued(() => verify(against, password.normalize("NFC")))
-    return matches && hashed !== undefined
+    const check = () => verify(against, password.normalize("NFC"))
+    return (await this.#turns.run(names(networks), check)) && hashed !== undefined
   }
+}
 
-  #queued<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#limit.pendingCount >= HASHES_WAITING_MAX) {
-      return Promise.reject(new OverloadedError("too many passwords wait to be hashed"))
-    }
-    return this.#limit(work)
-  }
+function names([first, ...wider]: Networks): [string, ...string[]] {
+  return [first.name, ...wider.map(({ name }) => name)]
 }
 
 /** Half of the cores is left to what else is asked for while people log in. */

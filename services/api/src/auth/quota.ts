@@ -1,4 +1,4 @@
-import type { Database } from "@gofermart/shared/db/client.ts"
+import type { Database, SqlValue } from "@gofermart/shared/db/client.ts"
 import { RateLimiterPostgres, RateLimiterRes } from "rate-limiter-flexible"
 
 /** How many attempts of one kind a key may make in a window. */
@@ -77,7 +77,7 @@ export class Quota {
 /** What the library needs of node-postgres, on the connections that everything here uses. */
 function storeClient(database: Database) {
   return {
-    async query({ text, values }: { text: string; values: unknown[] }) {
+    async query({ text, values }: { text: string; values: SqlValue[] }) {
       const found = await database.$queryRawUnsafe<{ points: number; expire: bigint }[]>(
         text,
         ...values,

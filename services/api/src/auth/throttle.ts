@@ -3,7 +3,7 @@ import type { FastifyReply } from "fastify"
 import { LRUCache } from "lru-cache"
 import pLimit, { type LimitFunction } from "p-limit"
 import { OverloadedError } from "../http/errors.ts"
-import { tellLimit } from "../http/limit-fields.ts"
+import { setRateLimitHeaders } from "../http/rate-limit-headers.ts"
 import { type Policy, Quota, type Standing, type Taken } from "./quota.ts"
 
 /** For how long a key without attempts is not asked about: another instance may give one back. */
@@ -20,7 +20,7 @@ export type Attempt<Result> =
 /** Tells the client how many attempts it has left, and when there are more. */
 export function tellAttempts(reply: FastifyReply, { refused, standing }: Attempt<unknown>): void {
   const { policy, remaining, endsAtMs } = standing
-  tellLimit(reply, refused, {
+  setRateLimitHeaders(reply, refused, {
     name: policy.name,
     max: policy.attemptsMax,
     windowS: Math.ceil(policy.windowMs / 1_000),

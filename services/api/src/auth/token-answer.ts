@@ -1,6 +1,8 @@
+import { schemeOf } from "@gofermart/shared/http/scheme.ts"
 import type { FastifyReply, FastifyRequest } from "fastify"
 import { Type } from "typebox"
-import { LIMIT_HEADERS } from "../http/limit-fields.ts"
+import { LIMIT_HEADERS } from "../http/rate-limit-headers.ts"
+import { nothing } from "../http/responses.ts"
 import { cookieName } from "./authenticate.ts"
 import type { Tokens } from "./tokens.ts"
 import type { DatedUser } from "./users.ts"
@@ -47,12 +49,19 @@ export async function sendToken(
     .send({ access_token: token, token_type: "Bearer", expires_in: lifetimeS })
 }
 
+/** Describes the answer that makes a browser forget its token. */
+export const NO_TOKEN_ANSWER = {
+  ...nothing("logged out"),
+  headers: { "set-cookie": { type: "string", description: "takes the token away, for browsers" } },
+}
+
 /** Makes a browser forget its token. */
 export function clearToken(reply: FastifyReply): void {
   reply.clearCookie(cookieName(reply.request), cookieAttributes(reply.request))
 }
 
 /** A browser takes a cookie for another one unless all of these are the same. */
-function cookieAttributes({ protocol }: FastifyRequest) {
-  return { path: "/", httpOnly: true, sameSite: "lax", secure: protocol === "https" } as const
+function cookieAttributes(request: FastifyRequest) {
+  const secure = schemeOf(request) === "https"
+  return { path: "/", httpOnly: true, sameSite: "lax", secure } as const
 }

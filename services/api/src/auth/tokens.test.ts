@@ -38,6 +38,7 @@ describe("a token of ours", () => {
         userId: 42n,
         issuedAt: new Date(second + ms),
         expiresAt: new Date(second + HOUR_MS),
+        hash: expect.stringMatching(/^[\w-]{43}$/),
       }
       expect(await tokens.verify(token)).toEqual(told)
       expect(await tokens.verify(token)).toEqual(told)
@@ -52,9 +53,10 @@ describe("a token of ours", () => {
   it("names its key, its algorithm and its end", async () => {
     const token = await tokens.issue(7n, new Date(1_764_000_000_123))
     expect(decodeProtectedHeader(token)).toEqual(HEADER)
-    const { iat, exp, ...rest } = decodeJwt(token)
+    const { iat, exp, jti, ...rest } = decodeJwt(token)
     expect({ iat, exp }).toEqual({ iat: 1_764_000_000.123, exp: 1_764_003_600 })
     expect(rest).toEqual({ sub: "7", iss: "gofermart", aud: "gofermart-api" })
+    expect(decodeJwt(await tokens.issue(7n, new Date(1_764_000_000_123))).jti).not.toBe(jti)
   })
 
   it("is what the forged ones below differ from in one thing each", async () => {
@@ -77,6 +79,30 @@ describe("a token is refused", () => {
   it("when it is a megabyte long", async () => {
     const long = "a".repeat(1_048_576)
     expect(await accepted(long, (await tokens.issue(7n, new Date())) + long)).toEqual([])
+  })
+
+  it("in any spelling of its signature but its own", async () => {
+    const token = await tokens.issue(7n, new Date())
+    const split = token.length - 20
+    const within = [" ", "\t", "\n", " ".repeat(15_000)].map(
+      (space) => token.slice(0, split) + space + token.slice(split),
+    )
+    const [, , signature = ""] = token.split(".")
+    const lastBytes = Buffer.from(signature, "base64url")
+    const respelled = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"]
+      .map((last) => token.slice(0, -1) + last)
+      .filter((other) => Buffer.from(other.slice(-43), "base64url").equals(lastBytes))
+    expect(respelled).toHaveLength(4)
+    const around = [` ${token}`, `${token} `, `${token}\n`, `${token}=`, `${token}==`]
+    expect(await accepted(token, ...within, ...around)).toEqual([token])
+    expect(await accepted(...respelled)).toEqual([token])
+  })
+
+  it("when it is longer than a browser's cookie may be", async () => {
+    const long = await forge(claims({ filling: "x".repeat(3_000) }))
+    expect(await accepted(await forge(claims({ filling: "x".repeat(2_000) })), long)).toHaveLength(
+      1,
+    )
   })
 
   it.each(["none", "None", "NONE", "nOnE", ""])("when its algorithm is %j", async (alg) => {

@@ -1,4 +1,4 @@
-import { createSecretKey, type webcrypto } from "node:crypto"
+import { createHash, createSecretKey, randomUUID, type webcrypto } from "node:crypto"
 import { jwtVerify, SignJWT } from "jose"
 import { LRUCache } from "lru-cache"
 
@@ -8,6 +8,13 @@ const AUDIENCE = "gofermart-api"
 /** How far the clocks of two API instances may be apart. */
 const CLOCK_TOLERANCE_S = 5
 const VERIFIED_TOKENS_MAX = 50_000
+/** What a browser keeps of a cookie (RFC 6265, section 6.1). */
+const TOKEN_LENGTH_MAX = 4_096
+/**
+ * The one spelling of a token. jose overlooks white space and padding in a signature, and of the last
+ * character of 43 two bits count for nothing, so it takes one token in as many spellings as anybody sends.
+ */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
 
 export interface SigningKeys {
   /** The id of the key that signs; all of them verify. */
@@ -19,6 +26,8 @@ export interface VerifiedToken {
   userId: bigint
   issuedAt: Date
   expiresAt: Date
+  /** Tells it from all others; a table may hold it, since nobody can make a token of it. */
+  hash: string
 }
 
 /** Reads `id:key,id:key` with keys in base64url. A new key goes first; an old one may stay. */
@@ -34,7 +43,10 @@ export class Tokens {
   readonly lifetimeMs: number
   readonly #currentKey: string
   readonly #keys: Map<string, webcrypto.CryptoKey>
-  /** By the whole token: a change of any character makes it another one, to be verified anew. */
+  /**
+   * By the hash of the whole token: a change of any character makes it another one, to be verified anew. The
+   * token itself would keep the header in memory of which it is a part.
+   */
   readonly #verified = new LRUCache<string, VerifiedToken>({ max: VERIFIED_TOKENS_MAX })
 
   constructor(keys: SigningKeys, lifetimeMs: number) {
@@ -46,26 +58,32 @@ export class Tokens {
   /** `issuedAt` is by the database's clock, in whole milliseconds. */
   issue(userId: bigint, issuedAt: Date): Promise<string> {
     const issuedAtMs = issuedAt.getTime()
-    return new SignJWT()
-      .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: this.#currentKey })
-      .setSubject(String(userId))
-      .setIssuer(ISSUER)
-      .setAudience(AUDIENCE)
-      .setIssuedAt(issuedAtMs / 1_000)
-      .setExpirationTime(Math.floor((issuedAtMs + this.lifetimeMs) / 1_000))
-      .sign(this.#key(this.#currentKey))
+    return (
+      new SignJWT()
+        .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: this.#currentKey })
+        .setSubject(String(userId))
+        // Two of one user's that are issued in the same millisecond are not one.
+        .setJti(randomUUID())
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setIssuedAt(issuedAtMs / 1_000)
+        .setExpirationTime(Math.floor((issuedAtMs + this.lifetimeMs) / 1_000))
+        .sign(this.#key(this.#currentKey))
+    )
   }
 
   /** Undefined for anything but a token that we issued and that has not expired. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
-    const known = this.#verified.get(token)
-    if (known === undefined) return this.#verifyAnew(token)
+    if (token.length > TOKEN_LENGTH_MAX || !TOKEN.test(token)) return undefined
+    const key = hashOf(token)
+    const known = this.#verified.get(key)
+    if (known === undefined) return this.#verifyAnew(token, key)
     if (!isExpired(known)) return known
-    this.#verified.delete(token)
+    this.#verified.delete(key)
     return undefined
   }
 
-  async #verifyAnew(token: string): Promise<VerifiedToken | undefined> {
+  async #verifyAnew(token: string, key: string): Promise<VerifiedToken | undefined> {
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: [ALGORITHM],
@@ -76,8 +94,13 @@ export class Tokens {
         clockTolerance: CLOCK_TOLERANCE_S,
       })
       const { sub = "", iat = 0, exp = 0 } = payload
-      const verified = { userId: BigInt(sub), issuedAt: toDate(iat), expiresAt: toDate(exp) }
-      this.#verified.set(token, verified)
+      const verified = {
+        userId: BigInt(sub),
+        issuedAt: toDate(iat),
+        expiresAt: toDate(exp),
+        hash: hashOf(signedPart(token)),
+      }
+      this.#verified.set(key, verified)
       return verified
     } catch {
       return undefined
@@ -95,6 +118,15 @@ export class Tokens {
 function importKey(bytes: Uint8Array): webcrypto.CryptoKey {
   const algorithm = { name: "HMAC", hash: "SHA-256" }
   return createSecretKey(bytes).toCryptoKey(algorithm, false, ["sign", "verify"])
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url")
+}
+
+/** What the signature signs: tells a token from all others as well as the whole of it does. */
+function signedPart(token: string): string {
+  return token.slice(0, token.lastIndexOf("."))
 }
 
 /** Of a NumericDate, which may have a fraction (RFC 7519, section 2). */

@@ -1,6 +1,6 @@
-import type { Database } from "@gofermart/shared/db/client.ts"
-import { Prisma } from "@gofermart/shared/db/generated/client.ts"
-import { isDuplicate } from "@gofermart/shared/db/faults.ts"
+import { type Database, sql } from "@gofermart/shared/db/client.ts"
+import { isDuplicate } from "@gofermart/shared/db/errors.ts"
+import { msOf } from "@gofermart/shared/db/instants.ts"
 
 /**
  * How far after its own time a statement that ends a user's tokens ends them. A login may read the
@@ -24,30 +24,47 @@ export async function createUser(
   password: string,
 ): Promise<DatedUser | undefined> {
   try {
-    const { id, createdAt } = await database.user.create({
-      data: { login, password, balance: { create: {} } },
-      select: { id: true, createdAt: true },
-    })
-    return { id, asOf: createdAt }
+    const [user] = await database.$queryRaw<DatedRow[]>`
+      WITH created AS (
+        INSERT INTO users (login, password) VALUES (${login}, ${password})
+        RETURNING id, ${AS_OF_TOKENS}
+      ), balance AS (
+        INSERT INTO user_balances (user_id) SELECT id FROM created
+      )
+      SELECT * FROM created`
+    return user && dated(user)
   } catch (error) {
     if (isDuplicate(error)) return undefined
     throw error
   }
 }
 
+/** Undefined also for a user whose tokens end at infinity: an operator lets them have none. */
 export async function findUser(
   database: Database,
   login: string,
 ): Promise<(DatedUser & { password: string }) | undefined> {
-  const [user] = await database.$queryRaw<(DatedUser & { password: string })[]>`
+  const [user] = await database.$queryRaw<(DatedRow & { password: string })[]>`
     SELECT id, password,
-           greatest(date_trunc('milliseconds', clock_timestamp()), tokens_valid_from) AS "asOf"
+           ${msOf(sql`greatest(clock_timestamp(), tokens_valid_from)`)} AS "asOfMs"
       FROM users
-     WHERE login = ${login}`
-  return user
+     WHERE login = ${login} AND isfinite(tokens_valid_from)`
+  return user && { ...dated(user), password: user.password }
 }
 
-const END_OF_TOKENS = Prisma.sql`
+interface DatedRow {
+  id: bigint
+  asOfMs: bigint
+}
+
+function dated({ id, asOfMs }: DatedRow): DatedUser {
+  return { id, asOf: new Date(Number(asOfMs)) }
+}
+
+/** Of a user whose tokens are all of later. */
+const AS_OF_TOKENS = sql`${msOf(sql`tokens_valid_from`)} AS "asOfMs"`
+
+const END_OF_TOKENS = sql`
   greatest(
     date_trunc('milliseconds', clock_timestamp())
       + ${TOKENS_ENDED_AHEAD_MS}::int * interval '1 millisecond',
@@ -68,10 +85,10 @@ export async function replacePassword(
   id: bigint,
   { from, to }: { from: string; to: string },
 ): Promise<DatedUser | undefined> {
-  const [user] = await database.$queryRaw<DatedUser[]>`
+  const [user] = await database.$queryRaw<DatedRow[]>`
        UPDATE users
           SET password = ${to}, tokens_valid_from = ${END_OF_TOKENS}
-        WHERE id = ${id} AND password = ${from}
-    RETURNING id, tokens_valid_from AS "asOf"`
-  return user
+        WHERE id = ${id} AND password = ${from} AND isfinite(tokens_valid_from)
+    RETURNING id, ${AS_OF_TOKENS}`
+  return user && dated(user)
 }

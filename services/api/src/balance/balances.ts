@@ -1,4 +1,4 @@
-import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
+import { batchedReads } from "@gofermart/shared/db/batched-calls.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { type Points, pointsFromHundredths } from "@gofermart/shared/domain/points.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"

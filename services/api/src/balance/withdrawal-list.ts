@@ -1,19 +1,11 @@
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox"
-import type { Database } from "@gofermart/shared/db/client.ts"
-import { pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
-import type { FastifyInstance } from "fastify"
+import { type Database, sql } from "@gofermart/shared/db/client.ts"
+import { select } from "@gofermart/shared/db/columns.ts"
+import { showInstant, usOf } from "@gofermart/shared/db/instants.ts"
+import { type Decimal, pointsFromDecimal, pointsToNumber } from "@gofermart/shared/domain/points.ts"
+import { VERSION_MAX } from "@gofermart/shared/ledger/history.ts"
 import { Type, type Static } from "typebox"
-import { byVersion } from "../history/versions.ts"
-import { TOKEN_NEEDED } from "../http/description.ts"
-import {
-  CONDITION,
-  LIST_HEADERS,
-  LIST_TIMEOUT_MS,
-  type List,
-  PageQuerySchema,
-  sendList,
-} from "../http/list.ts"
-import { NOT_MODIFIED, nothing, problems } from "../http/responses.ts"
+import { byVersion, type HistoryParts } from "../history/versions.ts"
+import type { List } from "../http/list.ts"
 
 export const WithdrawalSchema = Type.Object(
   {
@@ -29,69 +21,54 @@ export const WithdrawalSchema = Type.Object(
 type WithdrawalView = Static<typeof WithdrawalSchema>
 export const WithdrawalRef = Type.Unsafe<WithdrawalView>({ $ref: "Withdrawal#" })
 
-const schema = {
-  operationId: "listWithdrawals",
-  summary: "What you have paid with points, newest first",
-  tags: ["points"],
-  security: TOKEN_NEEDED,
-  querystring: PageQuerySchema,
-  headers: Type.Object(CONDITION),
-  response: {
-    200: {
-      description: "the withdrawals",
-      headers: LIST_HEADERS,
-      content: {
-        "application/json": { schema: Type.Array(WithdrawalRef) },
-      },
-    },
-    304: NOT_MODIFIED,
-    204: nothing("there are none"),
-    ...problems("unauthenticated"),
-  },
-}
-
-export function withdrawalListRoute(instance: FastifyInstance, database: Database): void {
-  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const options = { schema, handlerTimeout: LIST_TIMEOUT_MS }
-  app.get("/api/user/withdrawals", options, async (request, reply) => {
-    await sendList(request, reply, withdrawalList(database, request.userId))
-    return reply
-  })
-}
-
-function withdrawalList(database: Database, userId: bigint): List<WithdrawalRow, bigint> {
+export function withdrawalList(parts: HistoryParts, userId: bigint): List<WithdrawalRow, bigint> {
+  const { database, userTurns } = parts
   return {
-    ...byVersion(database, userId),
-    read: (after, limit) => readWithdrawals(database, userId, after, limit),
-    show: ({ order, value, createdAt }) => showWithdrawal(order.number, value, createdAt),
+    ...byVersion(parts, userId),
+    read: (after, limit) =>
+      userTurns.items(userId, limit, () => readWithdrawals(database, userId, after, limit)),
+    show: showWithdrawal,
   }
 }
+
+/** What its user is shown of a withdrawal. */
+interface Withdrawal {
+  number: string
+  value: Decimal
+  /** Microseconds since 1970. */
+  atUs: bigint
+}
+
+interface WithdrawalRow extends Withdrawal {
+  version: bigint
+}
+
+const COLUMNS = select<WithdrawalRow>({
+  version: sql`w.version`,
+  number: sql`o.number`,
+  value: sql`w.value`,
+  atUs: usOf(sql`w.created_at`),
+})
 
 function readWithdrawals(
   database: Database,
   userId: bigint,
   before: bigint | undefined,
   limit: number,
-) {
-  return database.withdrawal.findMany({
-    where: { userId, ...(before === undefined ? {} : { version: { lt: before } }) },
-    orderBy: { version: "desc" },
-    select: { version: true, value: true, createdAt: true, order: { select: { number: true } } },
-    take: limit,
-  })
+): Promise<WithdrawalRow[]> {
+  return database.$queryRaw<WithdrawalRow[]>`
+    SELECT ${COLUMNS}
+      FROM withdrawals w JOIN orders o ON o.id = w.order_id
+     WHERE w.user_id = ${userId} AND w.version < ${before ?? VERSION_MAX}
+     ORDER BY w.version DESC
+     LIMIT ${limit}`
 }
 
-type WithdrawalRow = Awaited<ReturnType<typeof readWithdrawals>>[number]
-
 /** A withdrawal as its user sees it. */
-export function showWithdrawal(
-  number: string,
-  value: { toFixed(decimals: number): string },
-  at: Date,
-): WithdrawalView {
+export function showWithdrawal({ number, value, atUs }: Withdrawal): WithdrawalView {
   return {
     order: number,
     sum: pointsToNumber(pointsFromDecimal(value)),
-    processed_at: at.toISOString(),
+    processed_at: showInstant(atUs),
   }
 }

@@ -18,7 +18,8 @@ export async function answerConditionally(app: FastifyInstance): Promise<void> {
     // Without cache-control: fetch sends `no-cache` along with a condition of the caller's own.
     const condition = { "if-none-match": request.headers["if-none-match"] }
     if (typeof etag !== "string" || !fresh(condition, { etag })) return payload
-    reply.code(304)
-    return ""
+    reply.code(304).removeHeader("content-type")
+    // Of a HEAD the framework sends what the content's length would have been, and no content.
+    return request.method === "HEAD" ? payload : null
   })
 }

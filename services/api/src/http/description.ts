@@ -1,25 +1,13 @@
 import fastifySwagger from "@fastify/swagger"
-import fastifySwaggerUi from "@fastify/swagger-ui"
 import type { FastifyInstance } from "fastify"
-import { problemOf } from "./problems.ts"
 import { ProblemSchema } from "./responses.ts"
 
 /** The two ways in which a request may carry its token. */
 export const TOKEN_NEEDED = [{ bearer: [] }, { cookie: [] }]
 
-/** Refusals that come up before an operation is known. */
-const OUTSIDE_OPERATIONS = (
-  ["not_found", "method_not_allowed", "request_timeout", "headers_too_large"] as const
-).map((code) => `${problemOf(code).status} \`${code}\``)
-
-/** Nothing from elsewhere; the page's styles are partly in the page. */
-const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-  "font-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-
 /**
  * Describes every route that is registered after it, from the schemas that validate it, as OpenAPI
- * 3.1 at `/openapi.json`, and on a page at `/docs` that loads nothing from elsewhere.
+ * 3.1.
  */
 export async function describeApi(app: FastifyInstance): Promise<void> {
   app.addSchema(ProblemSchema)
@@ -32,8 +20,13 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         description:
           "A loyalty-points system: customers hand in the numbers of their orders and earn points, " +
           "and points pay for orders. Amounts have at most two decimals.\n\n" +
-          "Every refusal is a Problem (RFC 9457) with a stable `code`. Beside those of the operations " +
-          `there are, for what is no request to one of them: ${OUTSIDE_OPERATIONS.join(", ")}.`,
+          "A number in a query is written in digits alone, a choice as `true` or `false`. A parameter, or a " +
+          "header that holds one value, is sent once, and so is each key of a JSON object: two of them are " +
+          "a `malformed_request`, also when they are equal. So is a query parameter that an operation does " +
+          "not know, but for `_`, which means nothing and may be repeated.\n\n" +
+          "Whatever takes `GET` takes `HEAD` too: the same status and headers, and no body.\n\n" +
+          "Every refusal is a Problem (RFC 9457) with a stable `code`. Where it is about parts of the " +
+          "request, `errors` names all of them.",
       },
       tags: [
         { name: "account", description: "Who you are" },
@@ -55,13 +48,6 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, i) => nameOf(schema["$id"], i) },
   })
-  await app.register(fastifySwaggerUi, {
-    routePrefix: "/docs",
-    staticCSP: PAGE_POLICY,
-    theme: { title: "Gofermart API" },
-    uiConfig: { layout: "BaseLayout", tryItOutEnabled: true, displayRequestDuration: true },
-  })
-  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger())
 }
 
 function nameOf(id: unknown, i: number): string {

@@ -1,19 +1,33 @@
+import { createHash } from "node:crypto"
 import { Readable } from "node:stream"
+import { atOnceFor } from "@gofermart/shared/http/network.ts"
 import type { FastifyReply, FastifyRequest } from "fastify"
 import { Type, type Static } from "typebox"
+import { ConcurrencyLimiter } from "../watch/concurrency-limiter.ts"
+import { OverloadedError } from "./errors.ts"
+import { onDisconnect } from "./on-disconnect.ts"
+import { TOKEN_NEEDED } from "./description.ts"
 import { type Format, JSON_FORMAT } from "./list-formats.ts"
 import { sendProblem } from "./problems.ts"
+import { nothing, notModified, problems } from "./responses.ts"
+import { ITEMS_PER_SHORT_READ_MAX } from "./user-turns.ts"
 
 /** For a slow reader to take a whole list; the database is asked only as fast as it reads. */
 export const LIST_TIMEOUT_MS = 600_000
-/** Items read from the database at once. */
+/** Items of a long list that are read at once: a thousand would keep this process from others. */
 const ITEMS_PER_READ_MAX = 1_000
+/** Whole lists under way that did not end within a short read; one more is refused. */
+const LONG_LISTS_MAX = 1_000
+const LONG_LISTS_PER_NETWORK_MAX = 500
+const LONG_LISTS_PER_USER_MAX = 64
 const ITEMS_PER_PAGE_MAX = 1_000
 /** For a page after a cursor whose size nobody named. */
 const ITEMS_PER_PAGE_DEFAULT = 100
 const CURSOR_LENGTH_MAX = 600
+/** Of a hash in base64url: 132 bits. */
+const TAG_LENGTH = 22
 
-export const PageQuerySchema = Type.Object({
+const PageQuerySchema = Type.Object({
   limit: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -41,13 +55,33 @@ export const CONDITION = {
 export const TAG_HEADER = { etag: { type: "string", description: "for `If-None-Match`" } }
 
 /** The headers of a list, as the description has them. */
-export const LIST_HEADERS = {
+const LIST_HEADERS = {
   link: { type: "string", description: 'the next page, if there is one: `<…>; rel="next"`' },
   ...TAG_HEADER,
 }
 
+/** What the schemas of all lists have. `content`: of 200, by its media types; `none`: what 204 says. */
+export function listSchema<Content>(
+  description: string,
+  content: Content,
+  none = "there are none",
+) {
+  return {
+    security: TOKEN_NEEDED,
+    querystring: PageQuerySchema,
+    headers: Type.Object(CONDITION),
+    response: {
+      200: { description, headers: LIST_HEADERS, content },
+      304: notModified(LIST_HEADERS),
+      204: nothing(none),
+      ...problems("unauthenticated"),
+    },
+  }
+}
+
 /** A list of a user's, newest first. `Key` is what an item is found by: the place of a cursor. */
 export interface List<Item, Key> {
+  userId: bigint
   /** Reads at most `limit` items that come after `after`. */
   read: (after: Key | undefined, limit: number) => Promise<Item[]>
   keyOf: (item: Item) => Key
@@ -55,9 +89,15 @@ export interface List<Item, Key> {
   readKey: (text: string) => Key | undefined
   /** An item as the client sees it. */
   show: (item: Item) => Record<string, unknown>
-  /** What is the same only as long as the whole list is the same. */
+  /** What is the same only as long as the whole list is the same; it costs much less to read. */
   readTag: () => Promise<string>
 }
+
+const longLists = new ConcurrencyLimiter({
+  allMax: LONG_LISTS_MAX,
+  perNetworkMax: LONG_LISTS_PER_NETWORK_MAX,
+  perUserMax: LONG_LISTS_PER_USER_MAX,
+})
 
 type PageRequest = FastifyRequest<{ Querystring: Static<typeof PageQuerySchema> }>
 
@@ -75,7 +115,8 @@ export async function sendList<Item, Key>(
   if (limit === undefined && cursor === undefined) return sendWhole(reply, list, format)
   const after = cursor === undefined ? undefined : list.readKey(decode(cursor))
   if (cursor !== undefined && after === undefined) {
-    return sendProblem(reply, "malformed_request", "The cursor is none that this list gave.")
+    const detail = "The cursor is none that this list gave."
+    return sendProblem(reply, "malformed_request", [{ detail, parameter: "cursor" }])
   }
   const size = limit ?? ITEMS_PER_PAGE_DEFAULT
   const items = await list.read(after, size + 1)
@@ -95,13 +136,31 @@ async function sendWhole<Item, Key>(
   list: List<Item, Key>,
   format: Format,
 ): Promise<FastifyReply> {
-  const first = await list.read(undefined, ITEMS_PER_READ_MAX)
+  const first = await list.read(undefined, ITEMS_PER_SHORT_READ_MAX)
   if (first.length === 0) return reply.code(204).send()
-  if (first.length < ITEMS_PER_READ_MAX) return sendItems(reply, first.map(list.show), format)
+  if (first.length < ITEMS_PER_SHORT_READ_MAX) return sendItems(reply, first.map(list.show), format)
+  const holder = { userId: list.userId, networks: atOnceFor(reply.request.clientAddress) }
+  if (longLists.roomFor(holder) !== "yes") {
+    throw new OverloadedError("too many long lists are under way")
+  }
+  const disconnected = onDisconnect(reply)
+  if (disconnected.aborted) return reply.hijack()
+  disconnected.addEventListener("abort", longLists.take(holder))
   // The list is read again after its tag: a tag may be older than its list, never newer.
-  reply.header("etag", `W/"${format.name}-${await list.readTag()}"`).type(format.type)
+  const tag = ownTag(list.show(first[0] as Item), await list.readTag())
+  reply.header("etag", `W/"${format.name}-${tag}"`).type(format.type)
   const isHead = reply.request.method === "HEAD"
   return reply.send(Readable.from(isHead ? [] : pieces(list, format)))
+}
+
+/**
+ * A list's tag counts changes, and another user's may have had as many. A browser that two people use
+ * keeps the list of the one under the address that the other asks as well; so the tag has in it what is
+ * in no other user's list, an order's number.
+ */
+function ownTag(newest: Record<string, unknown>, tag: string): string {
+  const text = JSON.stringify([newest, tag])
+  return createHash("sha256").update(text).digest("base64url").slice(0, TAG_LENGTH)
 }
 
 function sendItems(reply: FastifyReply, items: Record<string, unknown>[], format: Format) {
@@ -110,8 +169,9 @@ function sendItems(reply: FastifyReply, items: Record<string, unknown>[], format
 }
 
 async function* pieces<Item, Key>(list: List<Item, Key>, format: Format): AsyncGenerator<string> {
-  yield format.begin
+  // What fails before the first piece is answered as any other failure.
   let items = await list.read(undefined, ITEMS_PER_READ_MAX)
+  yield format.begin
   let separator = ""
   while (items.length > 0) {
     yield separator + format.write(items.map(list.show))

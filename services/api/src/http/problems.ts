@@ -1,4 +1,6 @@
+import { EXPECT_RULE } from "@gofermart/shared/http/protocol.ts"
 import type { FastifyReply } from "fastify"
+import type { Defect } from "./defects.ts"
 
 /**
  * Every refusal there is: its stable code, its status, and its sentence. A client may rely on the
@@ -6,6 +8,10 @@ import type { FastifyReply } from "fastify"
  */
 const PROBLEMS = {
   malformed_request: [400, "The request is not of the form this operation takes."],
+  guessable_password: [
+    400,
+    "This password is a common one, or the login itself; choose another one.",
+  ],
   unauthenticated: [401, "A valid token is needed; register or log in to get one."],
   wrong_credentials: [401, "The login and the password do not belong together."],
   not_enough_points: [402, "The balance does not cover this withdrawal."],
@@ -17,22 +23,28 @@ const PROBLEMS = {
   login_taken: [409, "Somebody has registered this login already."],
   order_taken: [409, "Another user has uploaded this order already."],
   body_too_large: [413, "The body is larger than this operation takes."],
+  expectation_failed: [417, EXPECT_RULE],
   invalid_order_number: [422, "This is not a valid order number."],
   order_not_yours: [422, "Points can only be spent on an order of your own."],
-  invalid_sum: [422, "The sum must be positive and have at most two decimals."],
+  invalid_sum: [
+    422,
+    "The sum must be positive, at most 90071992547409.91, and have at most two decimals.",
+  ],
   idempotency_key_reused: [422, "This Idempotency-Key stands for another withdrawal."],
   request_timeout: [408, "The request did not arrive in time."],
   headers_too_large: [431, "The request's headers are larger than this server takes."],
+  too_many_at_once: [429, "Too many logins from your network are under way; try again shortly."],
   too_many_attempts: [429, "Too many logins have failed; try again later."],
   too_many_registrations: [429, "Too many users have registered from this address; try later."],
   too_many_unfinished_orders: [429, "Too many of your orders still wait for their points."],
-  too_many_streams: [429, "You follow your account in too many places at once."],
+  too_many_streams: [429, "Too many accounts are followed from your network at once."],
   internal: [500, "Something went wrong on our side."],
   overloaded: [503, "There is more to do than can be done right now; try again shortly."],
   unavailable: [503, "The service cannot reach its database; try again shortly."],
 } as const satisfies Record<string, readonly [status: number, sentence: string]>
 
 export type ProblemCode = keyof typeof PROBLEMS
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[]
 
 export const PROBLEM_TYPE = "application/problem+json"
 
@@ -44,23 +56,26 @@ export interface Problem {
   type: string
   title: string
   status: number
-  detail: string
+  detail?: string
+  errors?: Defect[]
   instance: string
   code: ProblemCode
   request_id: string
 }
 
+/** `about`: what there is to say of this case beyond the code's sentence. */
 export function describeProblem(
   code: ProblemCode,
   request: { id: string; path: string },
-  detail?: string,
+  about?: string | Defect[],
 ): Problem {
   const { status, sentence } = problemOf(code)
   return {
     type: `urn:gofermart:problem:${code}`,
     title: sentence,
     status,
-    detail: detail ?? sentence,
+    ...(typeof about === "string" ? { detail: about } : {}),
+    ...(Array.isArray(about) ? { errors: about } : {}),
     instance: request.path,
     code,
     request_id: request.id,
@@ -73,13 +88,18 @@ export function problemOf(code: ProblemCode): { status: number; sentence: string
   return { status, sentence }
 }
 
-/** Answers a request with a refusal. `detail` says more about this case than the code's sentence. */
-export function sendProblem(reply: FastifyReply, code: ProblemCode, detail?: string): FastifyReply {
+/** Answers a request with a refusal; `about` as `describeProblem` has it. */
+export function sendProblem(
+  reply: FastifyReply,
+  code: ProblemCode,
+  about?: string | Defect[],
+): FastifyReply {
   const { request } = reply
   const path = request.url.split("?", 1)[0] ?? ""
-  const problem = describeProblem(code, { id: request.id, path }, detail)
+  const problem = describeProblem(code, { id: request.id, path }, about)
   if (problem.status === 503) reply.header("retry-after", RETRY_AFTER_S)
-  if (code === "unauthenticated") reply.header("www-authenticate", "Bearer")
+  // RFC 9110, section 15.5.2.
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer")
   return (
     reply
       .code(problem.status)

@@ -1,13 +1,29 @@
 import { Type } from "typebox"
-import { LIMIT_HEADERS } from "./limit-fields.ts"
+import { LIMIT_HEADERS } from "./rate-limit-headers.ts"
 import { PROBLEM_TYPE, type ProblemCode, problemOf } from "./problems.ts"
+
+const DEFECT_EXAMPLE = { detail: "The field login is missing.", pointer: "#/login" }
+
+const DefectSchema = Type.Object({
+  detail: Type.String({ description: "what is wrong, in a sentence" }),
+  pointer: Type.Optional(
+    Type.String({ description: "the place in the body: a JSON Pointer as a URI fragment" }),
+  ),
+  parameter: Type.Optional(Type.String({ description: "the parameter" })),
+  header: Type.Optional(Type.String({ description: "the header" })),
+})
 
 export const ProblemSchema = Type.Object(
   {
     type: Type.String({ description: "a URN of the code" }),
     title: Type.String({ description: "the code in a sentence" }),
     status: Type.Integer(),
-    detail: Type.String({ description: "what there is to say about this case" }),
+    detail: Type.Optional(
+      Type.String({ description: "what the title does not say about this case" }),
+    ),
+    errors: Type.Optional(
+      Type.Array(DefectSchema, { description: "what is wrong with which parts of the request" }),
+    ),
     instance: Type.String({ description: "the path that was asked for" }),
     code: Type.String({ description: "stable: the one to decide by" }),
     request_id: Type.String({ description: "also in x-request-id, and in the logs" }),
@@ -19,20 +35,42 @@ export const ProblemSchema = Type.Object(
   },
 )
 
+/** Refusals that come up before a request is read as one to an operation. */
+const BEFORE_ANY_OPERATION: ProblemCode[] = [
+  "malformed_request",
+  "not_found",
+  "method_not_allowed",
+  "request_timeout",
+  "body_too_large",
+  "expectation_failed",
+  "headers_too_large",
+]
+
 /** Refusals that any operation may answer with. */
 const OF_EVERY_OPERATION: ProblemCode[] = [
-  "malformed_request",
+  ...BEFORE_ANY_OPERATION,
   "internal",
   "overloaded",
   "unavailable",
 ]
+/** Refusals that come with what is left of the attempts. */
+const COUNTED: ProblemCode[] = ["login_taken", "wrong_credentials", "wrong_password"]
+const ALLOW = { allow: { type: "string", description: "the methods that the address takes" } }
+const CHALLENGE = { "www-authenticate": { type: "string", description: "`Bearer`" } }
 const RETRY_AFTER = {
   "retry-after": { type: "integer", description: "seconds until it may be tried again" },
 }
 
 /** Describes the refusals of an operation, each with its status, code and an example. */
 export function problems(...codes: ProblemCode[]): Record<number, object> {
-  const byStatus = Map.groupBy([...codes, ...OF_EVERY_OPERATION], (code) => problemOf(code).status)
+  return describeRefusals([...codes, ...OF_EVERY_OPERATION])
+}
+
+/** The refusals of an operation that reads nothing of a request. */
+export const PROBE_PROBLEMS = describeRefusals(BEFORE_ANY_OPERATION)
+
+function describeRefusals(codes: ProblemCode[]): Record<number, object> {
+  const byStatus = Map.groupBy(new Set(codes), (code) => problemOf(code).status)
   return Object.fromEntries(
     [...byStatus].map(([status, ofStatus]) => [status, describeRefusal(status, ofStatus)]),
   )
@@ -44,7 +82,9 @@ function describeRefusal(status: number, codes: ProblemCode[]) {
     description: codes.map((code) => `\`${code}\`: ${problemOf(code).sentence}`).join("\n\n"),
     headers: {
       ...(status === 429 || status === 503 ? RETRY_AFTER : {}),
-      ...(status === 429 ? LIMIT_HEADERS : {}),
+      ...(status === 429 || codes.some((code) => COUNTED.includes(code)) ? LIMIT_HEADERS : {}),
+      ...(status === 401 ? CHALLENGE : {}),
+      ...(status === 405 ? ALLOW : {}),
     },
     content: {
       [PROBLEM_TYPE]: {
@@ -66,7 +106,7 @@ function example(code: ProblemCode) {
     type: `urn:gofermart:problem:${code}`,
     title: sentence,
     status,
-    detail: sentence,
+    ...(code === "malformed_request" ? { errors: [DEFECT_EXAMPLE] } : {}),
     instance: "/api/user/…",
     code,
     request_id: "146b970a-0120-419e-b82c-f9053d9fda32",
@@ -74,7 +114,9 @@ function example(code: ProblemCode) {
 }
 
 /** What a conditional read answers while nothing has changed. */
-export const NOT_MODIFIED = nothing("it is as `If-None-Match` has it")
+export function notModified(headers: object): object {
+  return { ...nothing("it is as `If-None-Match` has it"), headers }
+}
 
 /** An answer without a body. */
 export function nothing(description: string): object {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { type AccrualQueue, addPollsOf, type PollOrigin } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
+import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import { Counter } from "prom-client"
 
 const notEnqueued = new Counter({
@@ -59,7 +60,10 @@ export class Enqueuer {
       await addPollsOf(await this.#queue, orders)
     } catch (error) {
       notEnqueued.inc(orders.length)
-      this.#logger.warn({ err: error, orders: orders.length }, "not enqueued; requeue takes over")
+      this.#logger.warn(
+        { reason: reasonOf(error), orders: orders.length },
+        "not enqueued; requeue takes over",
+      )
     }
   }
 }

@@ -1,10 +1,12 @@
-import { batchedReads } from "@gofermart/shared/db/batched-reads.ts"
+import { batchedReads } from "@gofermart/shared/db/batched-calls.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
+import { POLLED } from "@gofermart/shared/db/statuses.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { List } from "../http/list.ts"
+import { ITEMS_PER_SHORT_READ_MAX, type UserTurns } from "../http/user-turns.ts"
 import { ORDER_COLUMNS, type OrderRow, showRow } from "./order-view.ts"
 
-/** Of up to a thousand orders each. */
+/** Short ones, of about a hundred orders each. */
 const READS_PER_BATCH_MAX = 16
 
 /** The place of an order in its user's list. */
@@ -20,24 +22,30 @@ interface Read {
 const BEGINNING: OrderKey = { uploadedAtUs: 2 ** 52, number: "" }
 
 /**
- * Users' uploaded orders, newest first. An order that is uploaded again moves to the top. Lists that
- * are asked for at once are read in one statement.
+ * Users' uploaded orders, newest first. An order that is uploaded again moves to the top. What
+ * is short of lists that are asked for at once is read in one statement.
  */
 export class OrderLists {
   readonly #database: Database
+  readonly #userTurns: UserTurns
   readonly #batcher: Batcher<Read, OrderRow[]>
 
-  constructor(database: Database) {
+  constructor(database: Database, userTurns: UserTurns) {
     this.#database = database
-    this.#batcher = batchedReads("order_lists", READS_PER_BATCH_MAX, (reads) =>
-      readLists(database, reads),
+    this.#userTurns = userTurns
+    this.#batcher = batchedReads(
+      "order_lists",
+      READS_PER_BATCH_MAX,
+      (reads) => readLists(database, reads),
+      ({ userId }) => userId,
     )
   }
 
   /** Its reads reject with `BatcherFullError` under overload. */
   of(userId: bigint): List<OrderRow, OrderKey> {
     return {
-      read: (after, limit) => this.#batcher.add({ userId, after: after ?? BEGINNING, limit }),
+      userId,
+      read: (after, limit) => this.#read({ userId, after: after ?? BEGINNING, limit }),
       keyOf: (order) => order,
       writeKey: ({ uploadedAtUs, number }) => `${uploadedAtUs}.${number}`,
       readKey(text) {
@@ -45,8 +53,16 @@ export class OrderLists {
         return time === undefined ? undefined : { uploadedAtUs: Number(time), number }
       },
       show: showRow,
-      readTag: () => readTag(this.#database, userId),
+      readTag: () => this.#userTurns.long(userId, () => readTag(this.#database, userId)),
     }
+  }
+
+  async #read(read: Read): Promise<OrderRow[]> {
+    if (read.limit <= ITEMS_PER_SHORT_READ_MAX) return this.#batcher.add(read)
+    const [orders = []] = await this.#userTurns.long(read.userId, () =>
+      readLists(this.#database, [read]),
+    )
+    return orders
   }
 }
 
@@ -73,12 +89,17 @@ async function readLists(database: Database, reads: Read[]): Promise<OrderRow[][
   return rows.map(({ orders }) => (orders === null ? [] : (JSON.parse(orders) as OrderRow[])))
 }
 
-/** An upload changes no version, so this looks at every order. */
+/**
+ * The account's version, and how many orders are being polled. Every change of the list raises the
+ * one, or leaves it and raises the other: settling an order raises the version, whatever its verdict,
+ * and whatever brings an order to be polled (a first upload, also of a number that was paid with
+ * points before, and another upload) makes one more of them. So no two states have the same.
+ */
 async function readTag(database: Database, userId: bigint): Promise<string> {
-  const [row] = await database.$queryRaw<[{ tag: string }]>`
-    SELECT concat(count(*), '-',
-                  sum(hashtextextended(concat(o.number, a.status, o.uploaded_at), 0))) AS tag
-      FROM orders o JOIN accruals a ON a.order_id = o.id
-     WHERE o.user_id = ${userId} AND o.uploaded_at IS NOT NULL`
-  return row.tag
+  const [row] = await database.$queryRaw<[{ version: bigint; polled: number }]>`
+    SELECT b.version, -- By the index of users and versions, not that of everybody's polled orders.
+           (SELECT count(*) FILTER (WHERE a.status IN (${POLLED}))::int
+              FROM accruals a WHERE a.user_id = b.user_id AND a.version IS NULL) AS polled
+      FROM user_balances b WHERE b.user_id = ${userId}`
+  return `${row.version}-${row.polled}`
 }

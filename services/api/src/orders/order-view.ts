@@ -1,5 +1,12 @@
 import { type Database, sql } from "@gofermart/shared/db/client.ts"
-import { type AccrualStatus, toClientStatus } from "@gofermart/shared/domain/accrual-status.ts"
+import { select } from "@gofermart/shared/db/columns.ts"
+import { showInstant, usOf } from "@gofermart/shared/db/instants.ts"
+import {
+  type AccrualStatus,
+  CLIENT_STATUSES,
+  STATUS_RULES,
+  toClientStatus,
+} from "@gofermart/shared/domain/accrual-status.ts"
 import {
   type Points,
   pointsFromHundredths,
@@ -10,7 +17,7 @@ import { Type, type Static } from "typebox"
 export const OrderSchema = Type.Object(
   {
     number: Type.String(),
-    status: Type.Enum(["NEW", "PROCESSING", "INVALID", "PROCESSED"], {
+    status: Type.Enum([...CLIENT_STATUSES], {
       type: "string",
       description: "INVALID and PROCESSED are final",
     }),
@@ -38,58 +45,52 @@ interface UploadedOrder {
   status: AccrualStatus
   /** What it earned; 0 for an order that did not. */
   points: Points
-  uploadedAt: Date
+  /** Microseconds since 1970. */
+  uploadedAtUs: number
 }
 
 /** An order as its user sees it. */
-export function showOrder({ number, status, points, uploadedAt }: UploadedOrder): OrderView {
+export function showOrder({ number, status, points, uploadedAtUs }: UploadedOrder): OrderView {
   return {
     number,
     status: toClientStatus(status),
-    uploaded_at: uploadedAt.toISOString(),
+    uploaded_at: showInstant(uploadedAtUs),
     ...(points > 0 ? { accrual: pointsToNumber(points) } : {}),
   }
 }
 
-/** What `ORDER_COLUMNS` give. Numbers, because a Decimal and a Date of each row cost much more. */
+/** What `ORDER_COLUMNS` give in JSON. Numbers, because a Decimal of each row costs much more. */
 export interface OrderRow {
   number: string
   status: AccrualStatus
   hundredths: number
-  /** Since 1970. */
+  /** Microseconds since 1970. */
   uploadedAtUs: number
 }
 
 /** Of `orders o JOIN accruals a`. Both numbers are below 2^53, hence exact. */
-export const ORDER_COLUMNS = sql`
-  o.number, a.status::text, coalesce(a.value * 100, 0)::float8 AS hundredths,
-  (extract(epoch FROM o.uploaded_at) * 1000000)::float8 AS "uploadedAtUs"`
+export const ORDER_COLUMNS = select<OrderRow>({
+  number: sql`o.number`,
+  status: sql`a.status::text`,
+  hundredths: sql`coalesce(a.value * 100, 0)::bigint`,
+  uploadedAtUs: usOf(sql`o.uploaded_at`),
+})
 
-export function showRow({ number, status, hundredths, uploadedAtUs }: OrderRow): OrderView {
-  const uploadedAt = new Date(uploadedAtUs / 1_000)
-  return showOrder({ number, status, points: pointsFromHundredths(hundredths), uploadedAt })
+export function showRow({ hundredths, ...order }: OrderRow): OrderView {
+  return showOrder({ ...order, points: pointsFromHundredths(hundredths) })
 }
 
 /** Whether the user's upload of this number would open an order that is not open now. */
-export async function opens(database: Database, userId: bigint, number: string): Promise<boolean> {
-  const order = await database.order.findUnique({
+export async function wouldReopen(
+  database: Database,
+  userId: bigint,
+  number: string,
+): Promise<boolean> {
+  const order = await database.order.findFirst({
     where: { number },
     select: { userId: true, accrual: { select: { status: true } } },
   })
   if (order === null) return true
-  const status = order.accrual?.status
-  return order.userId === userId && (status === "NEW" || status === "UNREGISTERED")
-}
-
-/** One order of a user's; undefined when they have not uploaded it. */
-export async function readOrder(
-  database: Database,
-  userId: bigint,
-  number: string,
-): Promise<OrderRow | undefined> {
-  const [row] = await database.$queryRaw<OrderRow[]>`
-    SELECT ${ORDER_COLUMNS}
-      FROM orders o JOIN accruals a ON a.order_id = o.id
-     WHERE o.number = ${number} AND o.user_id = ${userId} AND o.uploaded_at IS NOT NULL`
-  return row
+  const { userId: ownerId, accrual } = order
+  return ownerId === userId && accrual !== null && STATUS_RULES[accrual.status].isReopenable
 }

@@ -1,5 +1,7 @@
+import { batchedReads } from "@gofermart/shared/db/batched-calls.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
-import { Batcher } from "@gofermart/shared/runtime/batcher.ts"
+import { POLLED } from "@gofermart/shared/db/statuses.ts"
+import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import { LRUCache } from "lru-cache"
 
 /** What other instances have accepted since a count is not in it. */
@@ -12,8 +14,6 @@ const FAR_FROM_MAX = 1 / 2
 const RECOUNT_AFTER_MS = 2_000
 const USERS_COUNTED_MAX = 100_000
 const USERS_PER_COUNT_MAX = 256
-const COUNTS_IN_FLIGHT_MAX = 1
-const USERS_WAITING_MAX = 10_000
 
 interface Count {
   orders: number
@@ -37,17 +37,13 @@ export class UnfinishedOrders {
 
   constructor(database: Database, max: number) {
     this.#max = max
-    const count = (userIds: bigint[]) => countUnfinished(database, userIds, max)
-    this.#counter = new Batcher(count, () => false, {
-      name: "unfinished_orders",
-      itemsPerBatchMax: USERS_PER_COUNT_MAX,
-      batchesInFlightMax: COUNTS_IN_FLIGHT_MAX,
-      itemsWaitingMax: USERS_WAITING_MAX,
-    })
+    this.#counter = batchedReads("unfinished_orders", USERS_PER_COUNT_MAX, (userIds) =>
+      countUnfinished(database, userIds, max),
+    )
   }
 
   /** Whether there is room for one more. Rejects with `BatcherFullError` under overload. */
-  async hasRoom(userId: bigint): Promise<boolean> {
+  async isBelowLimit(userId: bigint): Promise<boolean> {
     const count = await (this.#counts.get(userId) ?? this.#count(userId))
     const ageMs = performance.now() - count.countedAtMs
     if (count.orders < this.#max * FAR_FROM_MAX) {
@@ -101,7 +97,7 @@ async function countUnfinished(
   const rows = await database.$queryRaw<{ orders: number }[]>`
     SELECT (SELECT count(*)
               FROM (SELECT FROM accruals a
-                     WHERE a.user_id = u.id AND a.version IS NULL AND a.status = 'PROCESSING'
+                     WHERE a.user_id = u.id AND a.version IS NULL AND a.status IN (${POLLED})
                      LIMIT ${max}::int) unfinished)::int AS orders
       FROM unnest(${userIds}::bigint[]) WITH ORDINALITY AS u (id, position)
      ORDER BY u.position`

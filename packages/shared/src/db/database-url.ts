@@ -1,0 +1,127 @@
+import { createPrivateKey, X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { Client } from "pg"
+import { textSetting } from "../runtime/env.ts"
+import { whatIsWrongInPemFile } from "../runtime/pem-file.ts"
+import { setting } from "../runtime/setting.ts"
+import { isHost, isPort, SEVERAL_HOSTS, splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
+import { parametersOf } from "./connection.ts"
+
+const SCHEME = /^postgres(ql)?:\/\//
+const SSL_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full", "no-verify"]
+const SSL_NEGOTIATIONS = ["postgres", "direct"]
+/** What node-postgres takes for "yes" and "no". */
+const SSL_SWITCHES = ["true", "1", "0", "no-verify"]
+/** Parameters whose values are milliseconds; an empty one keeps it from being sent. */
+const TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+/** What a URL may say in parameters: what node-postgres understands, and the schema. */
+const PARAMETERS = [
+  "host",
+  "port",
+  "user",
+  "password",
+  "schema",
+  "options",
+  "application_name",
+  "fallback_application_name",
+  "ssl",
+  "sslmode",
+  "sslcert",
+  "sslkey",
+  "sslrootcert",
+  "sslnegotiation",
+  "uselibpqcompat",
+  ...TIMEOUTS,
+]
+/**
+ * BullMQ takes no other names; the queue's schema is one of them, with `_queue` at its end. PostgreSQL
+ * keeps those with `pg_` to itself.
+ */
+const SCHEMA = /^(?!pg_|information_schema$|bullmq$)[A-Za-z_][A-Za-z0-9_$]{0,56}$/
+const QUEUE_SCHEMA = /_queue$/
+
+/** The database both services share; the published contract's name for it works too. */
+export const databaseUrl = setting(
+  textSetting(
+    { description: "a connection string postgresql://user:password@host:port/database" },
+    whatIsWrongInDatabaseUrl,
+  ),
+  { purpose: "the database; ?schema=… names another schema than public", secret: true },
+)
+
+/**
+ * What keeps node-postgres from connecting by it, in a few words without any of it; undefined when
+ * nothing does that can be known without connecting. Reads the files that it names.
+ */
+export function whatIsWrongInDatabaseUrl(text: string): string | undefined {
+  return whatIsWrongInUrl(text, SCHEME) ?? whatIsWrongInParameters(text) ?? whatPgRefuses(text)
+}
+
+function whatIsWrongInParameters(text: string): string | undefined {
+  const parameters = parametersOf(text)
+  const names = [...new URLSearchParams(splitUrl(text).query).keys()]
+  if (names.length > parameters.size) return "it has a parameter twice"
+  const isOneOf = (name: string, values: string[]) =>
+    values.includes(parameters.get(name) ?? values[0] ?? "")
+  if (!isOneOf("sslmode", SSL_MODES)) return `its sslmode is none of ${SSL_MODES.join(", ")}`
+  if (!isOneOf("sslnegotiation", SSL_NEGOTIATIONS)) {
+    return `its sslnegotiation is none of ${SSL_NEGOTIATIONS.join(", ")}`
+  }
+  if (!isOneOf("ssl", SSL_SWITCHES)) return `its ssl is none of ${SSL_SWITCHES.join(", ")}`
+  if (parameters.has("replication"))
+    return "it is for a stream of changes, which runs no statements"
+  if (parameters.has("query_timeout")) return "its query_timeout is not for others to set"
+  if (names.some((name) => !PARAMETERS.includes(name))) {
+    return `it has a parameter that is none of ${PARAMETERS.join(", ")}`
+  }
+  const schema = parameters.get("schema")
+  if (schema && (!SCHEMA.test(schema) || QUEUE_SCHEMA.test(schema))) {
+    return "its schema is not a name of letters, digits and _, of at most 57, that does not end in _queue"
+  }
+  const options = parameters.get("options") ?? ""
+  // As the server reads them: it takes a backslash away, and - for _ in a name.
+  if (/search[-_]path/i.test(options.replaceAll("\\", ""))) {
+    return "its options set search_path: name the schema with schema="
+  }
+  if (/(?<!\\)(\\\\)*\\$/.test(options)) return "its options end with a single backslash"
+  const badTimeout = TIMEOUTS.find((name) => !/^[0-9]*$/.test(parameters.get(name) ?? ""))
+  if (badTimeout !== undefined) return `its ${badTimeout} is not a number of milliseconds`
+  return whatIsWrongInFiles(parameters)
+}
+
+function whatIsWrongInFiles(parameters: Map<string, string>): string | undefined {
+  const files = ["sslrootcert", "sslcert", "sslkey"].filter((name) => parameters.get(name))
+  for (const name of files) {
+    const holds = name === "sslkey" ? "private key" : "certificate"
+    const wrong = whatIsWrongInPemFile(parameters.get(name) ?? "", holds)
+    if (wrong !== undefined) return `the file of its ${name} ${wrong}`
+  }
+  const [cert, key] = [parameters.get("sslcert"), parameters.get("sslkey")]
+  if (!cert && !key) return undefined
+  if (!cert || !key) return "of sslcert and sslkey it has only one"
+  const isPair = new X509Certificate(readFileSync(cert)).checkPrivateKey(
+    createPrivateKey(readFileSync(key)),
+  )
+  return isPair ? undefined : "its sslkey is not the key of its sslcert"
+}
+
+/** The client parses it as it does when it connects, but does not connect. */
+function whatPgRefuses(text: string): string | undefined {
+  let client: Client
+  try {
+    client = new Client({ connectionString: text })
+  } catch {
+    return "the PostgreSQL client cannot read it"
+  }
+  const { hosts, path } = splitUrl(text)
+  const parameters = parametersOf(text)
+  // What a URL does not name, the client takes from PGHOST and the like, or makes up.
+  if (hosts === "" && !parameters.get("host")) return "it names no host"
+  if (client.host.includes(",")) return SEVERAL_HOSTS
+  const isSocket = client.host.startsWith("/")
+  if (!isSocket && !isHost(client.host)) return "its host is not a name or an address"
+  if (!isPort(parameters.get("port") || String(client.port))) {
+    return "its port is not a number from 1 to 65535"
+  }
+  return path.slice(1) === "" ? "it names no database" : undefined
+}

@@ -1,3 +1,0 @@
-import { checkEveryAnswer } from "./described.ts"
-
-checkEveryAnswer()
