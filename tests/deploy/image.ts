@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process"
-import { globSync, readFileSync } from "node:fs"
+import { globSync, readFileSync, statSync } from "node:fs"
 import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { dirname, join, matchesGlob, relative } from "node:path"
+import { basename, dirname, join, matchesGlob, relative } from "node:path"
 import { promisify } from "node:util"
 import { repository } from "./compose.ts"
 
@@ -10,6 +10,28 @@ const run = promisify(execFile)
 
 /** `nobody`, which every system has; the image's own user is as little. */
 const UNPRIVILEGED_ID = 65_534
+
+/** Large, and none of them in an image. */
+const PASSED_OVER = ["node_modules", ".git", ".data", ".turbo"]
+
+/** Files that may lie in a checkout, among its sources too, and that are for no image. */
+export const NOT_FOR_IMAGES = [
+  ".env",
+  ".env.production",
+  ".git/config",
+  ".npmrc",
+  "backups/db.sql",
+  "gofermart.dump",
+  "id_rsa",
+  "packages/shared/src/.env.production",
+  "packages/shared/src/db/backup.sql",
+  "prisma/backup.sql",
+  "prisma/migrations/backup.sql",
+  "prisma/migrations/20261122000000_ledger/backup.sql",
+  "services/api/.env",
+  "services/api/src/.env.production",
+  "services/api/src/key.pem",
+]
 
 export interface Image {
   folder: string
@@ -27,7 +49,10 @@ export async function layOutImage(): Promise<Image> {
   const isIgnored = await readIgnored()
   await cp(repository, folder, {
     recursive: true,
-    filter: (source) => !isIgnored(relative(repository, source)),
+    filter: (source) =>
+      statSync(source).isDirectory()
+        ? !PASSED_OVER.includes(basename(source))
+        : !isIgnored(relative(repository, source)),
   })
   const generated = "packages/shared/src/db/generated"
   await cp(join(repository, generated), join(folder, generated), { recursive: true })
@@ -35,12 +60,20 @@ export async function layOutImage(): Promise<Image> {
   return { folder, remove: () => rm(folder, { recursive: true }) }
 }
 
-/** Of several patterns that match, the last one decides. */
-async function readIgnored(): Promise<(path: string) => boolean> {
+/**
+ * Whether .dockerignore keeps a file out. Of several patterns that match it, or a folder that it is in, the
+ * last one decides.
+ */
+export async function readIgnored(): Promise<(path: string) => boolean> {
   const text = await readFile(join(repository, ".dockerignore"), "utf8")
   const patterns = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))
   return (path) => {
-    const last = patterns.findLast((pattern) => matchesGlob(path, pattern.replace(/^!/, "")))
+    const parts = path.split("/")
+    const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"))
+    const last = patterns.findLast((pattern) =>
+      // matchesGlob has no names with a dot in front for **, Docker has.
+      paths.some((one) => pattern === "**" || matchesGlob(one, pattern.replace(/^!/, ""))),
+    )
     return last !== undefined && !last.startsWith("!")
   }
 }

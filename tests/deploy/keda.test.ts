@@ -1,36 +1,10 @@
-import { readFileSync } from "node:fs"
 import { Client } from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { parseAllDocuments } from "yaml"
 import { createDatabase, type TestDatabase } from "../harness/database.ts"
 import { createUser, recordOne } from "../harness/ledger.ts"
-import { repository } from "./compose.ts"
-
-interface ScaledObject {
-  kind: string
-  spec: {
-    minReplicaCount: number
-    triggers: {
-      type: string
-      metadata: { query: string; targetQueryValue: string }
-      authenticationRef: { name: string }
-    }[]
-  }
-}
-interface TriggerAuthentication {
-  kind: string
-  metadata: { name: string }
-  spec: { secretTargetRef: { parameter: string }[] }
-}
+import { trigger } from "./scaled-object.ts"
 
 describe("deploy/keda.yaml", () => {
-  const text = readFileSync(`${repository}deploy/keda.yaml`, "utf8")
-  const documents = [...parseAllDocuments(text)]
-  const [scaled, authentication] = documents.map((document) => document.toJS() as unknown) as [
-    ScaledObject,
-    TriggerAuthentication,
-  ]
-  const [trigger] = scaled.spec.triggers
   let database: TestDatabase
   let client: Client
   beforeAll(async () => {
@@ -41,19 +15,6 @@ describe("deploy/keda.yaml", () => {
   afterAll(async () => {
     await client.end()
     await database.drop()
-  })
-
-  it("is YAML of two documents, the second with the connection for the first", () => {
-    expect(documents.flatMap(({ errors }) => errors)).toEqual([])
-    expect([scaled.kind, authentication.kind]).toEqual(["ScaledObject", "TriggerAuthentication"])
-    expect(trigger?.authenticationRef.name).toBe(authentication.metadata.name)
-    expect(authentication.spec.secretTargetRef.map(({ parameter }) => parameter)).toEqual([
-      "connection",
-    ])
-  })
-
-  it("keeps a worker, for the ledger's check and the queue's lost jobs", () => {
-    expect(scaled.spec.minReplicaCount).toBe(1)
   })
 
   it("asks the database for one number: the orders that more workers would ask about", async () => {

@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { Client, escapeIdentifier } from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { parse } from "yaml"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
 import {
@@ -10,60 +8,28 @@ import {
   type ScriptedScoring,
   startScriptedScoring,
   status,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { readCompose, REQUIRED, repository } from "./compose.ts"
-import { type Exposition, type Matcher, readExposition, readPromql, type Sample } from "./promql.ts"
+import { firesAt, type Moment } from "./alert-rule.ts"
+import { expressions, jobs, rules } from "./monitoring-files.ts"
+import {
+  type Exposition,
+  type Matcher,
+  type Measured,
+  readExposition,
+  readPromql,
+  type Sample,
+} from "./promql.ts"
 
+const SCRAPE_INTERVAL_S = 15
+/** Before and after what the alerts are to tell of. */
+const WELL_S = 150
 const OPERATOR = { OPERATORS_LOGIN: "operator", OPERATORS_PASSWORD: "twelve-characters" }
 
-interface Rule {
-  alert: string
-  expr: string
-  labels: Record<string, string>
-  annotations: Record<string, string>
-}
-interface Panel {
-  id: number
-  title: string
-  datasource?: { uid: string }
-  targets?: { expr: string; legendFormat: string }[]
-}
-interface ScrapeConfig {
-  job_name: string
-  basic_auth: { username_file: string; password_file: string }
-  dns_sd_configs: { names: string[]; type: string; port: number }[]
-}
-
-const read = (path: string) => readFileSync(join(repository, "deploy", path), "utf8")
-const rules = (
-  parse(read("prometheus/alerts.yml")) as { groups: { rules: Rule[] }[] }
-).groups.flatMap((group) => group.rules)
-const prometheus = parse(read("prometheus/prometheus.yml")) as {
-  rule_files: string[]
-  scrape_configs: ScrapeConfig[]
-}
-const dashboard = JSON.parse(read("grafana/dashboards/gofermart.json")) as { panels: Panel[] }
-const jobs = prometheus.scrape_configs.map((config) => config.job_name)
-const { services } = readCompose(REQUIRED)
-
-/** Every expression, under the name of what shows it. */
-const expressions = [
-  ...rules.map(({ alert, expr, annotations }) => {
-    const shown = Object.values(annotations).join(" ")
-    return { name: alert, expr, shown: [...shown.matchAll(/\$labels\.(\w+)/g)] }
-  }),
-  ...dashboard.panels.flatMap(({ title, targets = [] }) =>
-    targets.map(({ expr, legendFormat }) => {
-      return { name: title, expr, shown: [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)] }
-    }),
-  ),
-].map(({ name, expr, shown }) => ({ name, expr, shown: shown.map(([, label = ""]) => label) }))
-
 /** Prometheus makes these itself. */
-const OF_PROMETHEUS: Sample[] = [
-  ...jobs.map((job) => ({ metric: "up", labels: { job, instance: "" } })),
-  { metric: "ALERTS", labels: { alertname: "", alertstate: "firing" } },
+const OF_PROMETHEUS: Measured[] = [
+  ...jobs.map((job) => ({ metric: "up", labels: { job, instance: "" }, value: 1 })),
+  { metric: "ALERTS", labels: { alertname: "", alertstate: "firing" }, value: 1 },
 ]
 
 describe("what Prometheus and Grafana ask", () => {
@@ -125,6 +91,77 @@ describe("what Prometheus and Grafana ask", () => {
     expect(known).toEqual(expect.arrayContaining([...labels, ...shown]))
   })
 
+  /** Forbids writes, or allows them again, to whoever connects from now on; and all have to. */
+  const setReadOnly = async (isReadOnly: boolean) => {
+    const administrator = new Client({ connectionString: system.database.url })
+    await administrator.connect()
+    const name = escapeIdentifier(new URL(system.database.url).pathname.slice(1))
+    await administrator.query("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+    await administrator.query(
+      `ALTER DATABASE ${name} SET default_transaction_read_only = ${isReadOnly}`,
+    )
+    await administrator.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    )
+    await administrator.end()
+  }
+
+  /** What Prometheus scrapes of the API, with the label that it adds. */
+  const record = async () => {
+    const { samples } = readExposition(await scrape(system.operatorsUrl))
+    return samples.map((sample): Measured => {
+      return { ...sample, labels: { ...sample.labels, job: "api" } }
+    })
+  }
+  const isWritable = (samples: Measured[], value: number) =>
+    ["database", "queue"].every((part) =>
+      samples.some(({ metric, labels, value: is }) => {
+        const isIt = metric === "gofermart_not_writable" && labels["part"] === part
+        return isIt && labels["reason"] === "read_only" && is === value
+      }),
+    )
+  const recorded = (what: string, value: number) =>
+    eventually(what, async () => {
+      const samples = await record()
+      return isWritable(samples, value) && samples
+    })
+
+  it("writes that are not possible are told of when that lasts, and not when it is a blip", async () => {
+    const well = await recorded("writes are possible", 0)
+    await setReadOnly(true)
+    const ill = await recorded("writes are not possible", 1)
+    await setReadOnly(false)
+    await recorded("writes are possible again", 0)
+    // A server that is replaced gives one reason after the other.
+    const another = ill.map((sample) => {
+      const isReason = sample.metric === "gofermart_not_writable"
+      const swapped: Record<string, string> = { read_only: "replica", replica: "read_only" }
+      const reason = swapped[sample.labels["reason"] ?? ""]
+      return isReason && reason !== undefined
+        ? { ...sample, labels: { ...sample.labels, reason } }
+        : sample
+    })
+    /** For so long everything is well, then not, then again. */
+    const timeline = (illS: number): Moment[] =>
+      Array.from({ length: (WELL_S + illS + WELL_S) / SCRAPE_INTERVAL_S }, (_, i) => {
+        const sinceS = i * SCRAPE_INTERVAL_S - WELL_S
+        const samples = sinceS < 0 || sinceS >= illS ? well : sinceS < illS / 2 ? ill : another
+        return { atS: sinceS, samples }
+      })
+    for (const [name, forS] of [
+      ["DatabaseNotWritable", 60],
+      ["QueueNotWritable", 120],
+    ] as const) {
+      const found = rules.find(({ alert }) => alert === name)
+      const rule = { expr: found?.expr ?? "", for: found?.for ?? "" }
+      expect(firesAt(rule, timeline(0))).toEqual([])
+      expect(firesAt(rule, timeline(30))).toEqual([])
+      expect(firesAt(rule, timeline(forS))).toEqual([])
+      expect(firesAt(rule, timeline(forS + 45))).toEqual([forS, forS + 15, forS + 30])
+    }
+  })
+
   /** A misspelt label or value would make an alert that never fires. */
   const expectToSay = ({ label, operator, value }: Matcher, samples: Sample[]) => {
     const values = samples.flatMap(({ labels }) => labels[label] ?? [])
@@ -133,94 +170,4 @@ describe("what Prometheus and Grafana ask", () => {
     if (operator === "=" || operator === "!=") expect(values).toContain(value)
     if (operator === "!~") expect(values.filter((known) => pattern.test(known))).not.toEqual([])
   }
-})
-
-describe("an expression", () => {
-  it("is refused when it is not PromQL", () => {
-    expect(() => readPromql("sum(rate(up[5m]) > 1")).toThrow("not PromQL")
-    expect(() => readPromql("up{job=} == 0")).toThrow("not PromQL")
-  })
-
-  it("does not sum what each API shows of the whole fleet", () => {
-    const fleet = /gofermart_(queue|polls_due|orders_unfinished|ledger|scoring_pause_|fleet)/
-    const ofFleet = expressions.filter(({ expr }) => fleet.test(expr))
-    expect(ofFleet.length).toBeGreaterThan(0)
-    for (const { expr } of ofFleet) {
-      expect(expr).toMatch(/\bmax( by \(\w+\))? ?\(gofermart_/)
-      expect(expr).not.toMatch(/\b(sum|avg|count)( by \(\w+\))? ?\(gofermart_/)
-    }
-  })
-})
-
-describe("the alerts", () => {
-  it("have different names", () => {
-    const names = rules.map(({ alert }) => alert)
-    expect(new Set(names).size).toBe(names.length)
-  })
-
-  it.each(rules)("$alert says how bad it is, what it means and where to read on", (rule) => {
-    expect(["critical", "warning"]).toContain(rule.labels["severity"])
-    expect(rule.annotations["summary"]).toMatch(/\.$/)
-    expect(rule.annotations["description"]).toMatch(/\.$/)
-    expect(rule.annotations["runbook"]).toBe(`docs/operations.md#${rule.alert.toLowerCase()}`)
-  })
-})
-
-describe("Prometheus", () => {
-  it.each(prometheus.scrape_configs)("finds the metrics of $job_name", (config) => {
-    for (const { names, type, port } of config.dns_sd_configs) {
-      expect(type).toBe("A")
-      for (const name of names) {
-        expect(services[name]?.environment?.["OPERATORS_ADDRESS"]).toBe(`0.0.0.0:${port}`)
-      }
-    }
-  })
-
-  it.each(prometheus.scrape_configs)("has the credentials for $job_name", ({ basic_auth }) => {
-    const script = services["prometheus"]?.entrypoint?.join(" ")
-    expect(script).toContain(`"$OPERATORS_LOGIN" > ${basic_auth.username_file}`)
-    expect(script).toContain(`"$OPERATORS_PASSWORD" > ${basic_auth.password_file}`)
-    for (const name of ["api", "accrual-worker"]) {
-      expect(services["prometheus"]?.environment).toEqual({
-        OPERATORS_LOGIN: services[name]?.environment?.["OPERATORS_LOGIN"],
-        OPERATORS_PASSWORD: services[name]?.environment?.["OPERATORS_PASSWORD"],
-      })
-    }
-  })
-
-  it("has its files where it looks for them", () => {
-    expect(services["prometheus"]?.volumes).toContain("./deploy/prometheus:/etc/prometheus:ro")
-    for (const file of prometheus.rule_files) {
-      expect(existsSync(join(repository, "deploy/prometheus", file))).toBe(true)
-    }
-  })
-})
-
-describe("Grafana", () => {
-  const datasources = parse(read("grafana/provisioning/datasources/prometheus.yml")) as {
-    datasources: { uid: string; url: string }[]
-  }
-  const { providers } = parse(read("grafana/provisioning/dashboards/gofermart.yml")) as {
-    providers: { options: { path: string } }[]
-  }
-
-  it("has the dashboard's data from this Prometheus", () => {
-    const [{ uid, url } = { uid: "", url: "" }] = datasources.datasources
-    expect(Object.keys(services)).toContain(new URL(url).hostname)
-    for (const panel of dashboard.panels) {
-      if (panel.targets !== undefined) expect(panel.datasource?.uid).toBe(uid)
-    }
-  })
-
-  it("has the dashboard where it looks for it", () => {
-    const path = providers[0]?.options.path
-    expect(services["grafana"]?.volumes).toContain(`./deploy/grafana/dashboards:${path}:ro`)
-    const ids = dashboard.panels.map(({ id }) => id)
-    expect(new Set(ids).size).toBe(ids.length)
-  })
-
-  it("is asked for a password of its own", () => {
-    expect(services["grafana"]?.entrypoint?.join(" ")).toContain("${GF_SECURITY_ADMIN_PASSWORD:?")
-    expect(services["grafana"]?.environment?.["GF_SECURITY_ADMIN_PASSWORD"]).toBe("")
-  })
 })

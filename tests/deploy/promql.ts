@@ -47,10 +47,14 @@ export interface Sample {
   labels: Record<string, string>
 }
 
+export interface Measured extends Sample {
+  value: number
+}
+
 export interface Exposition {
   /** Also of metrics without a sample so far; of a histogram, the names of its series. */
   names: Set<string>
-  samples: Sample[]
+  samples: Measured[]
 }
 
 /** Reads what a process answers at `/metrics`. */
@@ -59,10 +63,14 @@ export function readExposition(text: string): Exposition {
   const names = types.flatMap(([, name = "", type]) =>
     type === "histogram" ? ["_bucket", "_sum", "_count"].map((end) => name + end) : [name],
   )
-  const samples = [...text.matchAll(/^([a-z]\w*)(?:\{(.*)\})? \S+$/gm)].map(
-    ([, metric = "", labels = ""]) => {
+  const samples = [...text.matchAll(/^([a-z]\w*)(?:\{(.*)\})? (\S+)$/gm)].map(
+    ([, metric = "", labels = "", value]) => {
       const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
-      return { metric, labels: Object.fromEntries(pairs.map(([, name, value]) => [name, value])) }
+      return {
+        metric,
+        labels: Object.fromEntries(pairs.map(([, name, said]) => [name, said])),
+        value: Number(value),
+      }
     },
   )
   return { names: new Set(names), samples }

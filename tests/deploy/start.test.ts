@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chown, mkdtemp, rm } from "node:fs/promises"
+import { chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { freePort } from "@gofermart/local-stack/ports.ts"
@@ -10,7 +10,7 @@ import { describeOnRedis } from "../harness/backends.ts"
 import { createEmptyDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { startOwnRedis } from "../harness/system.ts"
-import { readCompose, REQUIRED, type Service } from "./compose.ts"
+import { readCompose, REQUIRED, SECRETS, type Service } from "./compose.ts"
 import { type Image, imageUser, layOutImage } from "./image.ts"
 
 describeOnRedis("each command of docker-compose.yml, on the image's files", () => {
@@ -45,22 +45,45 @@ describeOnRedis("each command of docker-compose.yml, on the image's files", () =
   const onThisMachine = async () => {
     const ports = new Map<string, number>()
     for (const port of ["8080", "8090", "8091", "8092"]) ports.set(port, await freePort())
+    const url = new URL(database.url)
+    const secrets = await writeSecrets(decodeURIComponent(url.password))
+    url.password = ""
+    const withoutPassword = url.href
     const text = JSON.stringify(readCompose(REQUIRED).services)
       .replaceAll(
         /(?:0\.0\.0\.0|127\.0\.0\.1|scoring-simulator):(\d{4})\b/g,
         (_whole, port: string) => `127.0.0.1:${ports.get(port)}`,
       )
-      .replaceAll(/postgresql:[^"]*@postgres:5432\/gofermart/g, database.url)
+      .replaceAll(/postgresql:[^"]*@postgres:5432\/gofermart/g, withoutPassword)
+      .replaceAll("/run/secrets", secrets)
+      .replaceAll(/"(\d{4})","(\/\w+z)"/g, (_whole, port: string, path: string) =>
+        JSON.stringify([String(ports.get(port)), path]).slice(1, -1),
+      )
       .replaceAll("redis://redis:6379", redis.url)
       .replaceAll("/var/lib/scoring-simulator", volume)
     return JSON.parse(text) as Record<string, Service>
+  }
+
+  /** As deploy/make-secrets.sh makes them: everybody can read them who gets into the folder. */
+  const writeSecrets = async (databasePassword: string) => {
+    const folder = join(volume, "secrets")
+    await mkdir(folder)
+    const contents = { ...SECRETS, database_password: databasePassword }
+    for (const [name, content] of Object.entries(contents)) {
+      await writeFile(join(folder, name), `${content}\n`, { mode: 0o444 })
+    }
+    return folder
   }
 
   /** Runs a command as the service's container would: its user, its settings, and nothing else. */
   const run = (service: Service, [program = "", ...args]: string[]): ChildProcess => {
     const child = spawn(program, args, {
       cwd: image.folder,
-      env: { PATH: dirname(process.execPath), NODE_ENV: "production", ...service.environment },
+      env: {
+        PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+        NODE_ENV: "production",
+        ...service.environment,
+      },
       stdio: ["ignore", "pipe", "pipe"],
       ...user,
     })
@@ -102,6 +125,22 @@ describeOnRedis("each command of docker-compose.yml, on the image's files", () =
     }
     expect({ code: await ended, said }).toMatchObject({ code: 0 })
   }
+
+  it.each([
+    { without: "nothing", code: 0, says: "The settings are usable." },
+    { without: "SCORING_URL", code: 78, says: "SCORING_URL must be " },
+    { without: "AUTH_KEYS_FILE", code: 78, says: "AUTH_KEYS must be " },
+    { without: "DATABASE_URL", code: 78, says: "DATABASE_URL must be " },
+  ])(
+    "settings-check without $without ends with $code, and says why",
+    async ({ without, ...end }) => {
+      const { environment = {}, command = [], ...service } = serviceNamed("settings-check")
+      said = ""
+      const env = { ...environment, [without]: "" }
+      const code = await endOf(run({ ...service, environment: env }, command))
+      expect({ code, said }).toEqual({ code: end.code, said: expect.stringContaining(end.says) })
+    },
+  )
 
   it("migrate brings an empty database up to date and ends with 0", async () => {
     const migrate = serviceNamed("migrate")
