@@ -1,9 +1,10 @@
 import { SignJWT } from "jose"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { newLogin, newNumber } from "../harness/numbers.ts"
 import { forge } from "../refusals/forge.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
+import { TEST_KEY } from "../harness/settings.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 const ROUTES = [
   ["POST", "/api/user/orders"],
@@ -14,11 +15,10 @@ const ROUTES = [
 ] as const
 
 describe("authentication", () => {
-  let system: System
+  let system: SharedSystem
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
   })
-  afterAll(() => system.close())
 
   const ask = (method: string, path: string, headers: Record<string, string> = {}) =>
     fetch(`${system.apiUrl}${path}`, { method, headers })
@@ -66,10 +66,9 @@ describe("authentication", () => {
 
   it("answers 401 to a token whose user ended the tokens of its time", async () => {
     const { login, authorization } = await register()
-    await system.database.client.user.update({
-      where: { login },
-      data: { tokensValidFrom: new Date(Date.now() + 60_000) },
-    })
+    await system.database.client.$executeRaw`
+      UPDATE users SET tokens_valid_from = clock_timestamp() + interval '1 minute'
+       WHERE login = ${login}`
     const response = await ask("GET", "/api/user/balance", { authorization })
     await expectProblem(response, 401, "unauthenticated")
   })
@@ -86,6 +85,28 @@ describe("authentication", () => {
       .sign(Buffer.from(TEST_KEY, "base64url"))
     const response = await ask("GET", "/api/user/balance", { authorization: `Bearer ${token}` })
     await expectProblem(response, 401, "unauthenticated")
+  })
+
+  it("takes the cookie beside the credentials of another scheme, and as carefully", async () => {
+    const { authorization } = await register()
+    const cookie = authorization.replace("Bearer ", "gofermart=")
+    const withBoth = (given: string, headers: Record<string, string> = {}) =>
+      ask("GET", "/api/user/balance", { authorization: given, cookie, ...headers })
+    for (const other of ["Basic YTpi", "Negotiate YTpi", "Digest a=b", "Bearers a"]) {
+      expect((await withBoth(other)).status).toBe(200)
+    }
+    for (const ours of ["Bearer", "Bearer garbage", "bearer\tgarbage", "Bearer a b"]) {
+      await expectProblem(await withBoth(ours), 401, "unauthenticated")
+    }
+    const quoted = cookie.replace("=", '="').concat('"')
+    expect((await withBoth("", { cookie: quoted })).status).toBe(200)
+    for (const half of [quoted.slice(0, -1), `${cookie}"`, quoted.replaceAll('"', '""')]) {
+      await expectProblem(await withBoth("", { cookie: half }), 401, "unauthenticated")
+    }
+    const twice = await withBoth("Basic YTpi", { cookie: `${cookie}; gofermart=a` })
+    await expectProblem(twice, 400, "malformed_request")
+    const headers = { authorization: "Basic YTpi", cookie, "sec-fetch-site": "cross-site" }
+    await expectProblem(await ask("POST", "/api/user/logout", headers), 403, "cross_site")
   })
 
   it("does not let another site act with the cookie", async () => {

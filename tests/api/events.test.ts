@@ -1,25 +1,44 @@
 import { get, type IncomingMessage } from "node:http"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Child } from "@gofermart/local-stack/child.ts"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { EventReader } from "../harness/event-reader.ts"
-import { layCable } from "../harness/cable.ts"
+import { type FaultProxy, startFaultProxy } from "../harness/fault-proxy.ts"
 import { eventually } from "../harness/eventually.ts"
 import { withdrawInBulk } from "../harness/history.ts"
 import { processed, settleOne } from "../harness/ledger.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
+
+const STREAMS_PER_NETWORK_MAX = 12
 
 describe("live events", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
+  /** Another instance, for what the shared one must not go through. */
+  let other: Child
+  let proxy: FaultProxy
   const readers: EventReader[] = []
+  const startOther = async (address = "127.0.0.1:0") => {
+    other = await system.addApi({
+      RUN_ADDRESS: address,
+      DATABASE_URL: proxy.url,
+      TOKEN_LIFETIME: "2s",
+      TRUSTED_PROXIES: "127.0.0.1",
+      STREAMS_PER_NETWORK_MAX: String(STREAMS_PER_NETWORK_MAX),
+      SHUTDOWN_GRACE: "60s",
+    })
+  }
+  const otherUrl = () => other.details["url"] ?? ""
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
+    proxy = await startFaultProxy(system.database.url)
+    await startOther()
   })
-  afterAll(() => system.close())
+  afterAll(() => proxy.close())
   afterEach(() => {
     for (const reader of readers.splice(0)) reader.close()
   })
@@ -108,16 +127,14 @@ describe("live events", () => {
 
   it("has no gap and no repeat across a restart of the API", async () => {
     await register()
-    const second = await system.addApi()
-    const apiUrl = second.details["url"] ?? ""
-    const reader = await follow(anna, undefined, apiUrl).opened()
+    const reader = await follow(anna, undefined, otherUrl()).opened()
     await settle(anna, newNumber(), 100)
     await reader.until(1)
-    second.kill("SIGKILL")
-    await second.exited
+    other.kill("SIGKILL")
+    await other.exited
     await settle(anna, newNumber(), 100)
     await anna.withdraw(newNumber(), 0.5)
-    await system.addApi({ RUN_ADDRESS: new URL(apiUrl).host })
+    await startOther(new URL(otherUrl()).host)
     await settle(anna, newNumber(), 100)
     const events = await reader.until(4)
     expect(events.map(({ id }) => id)).toEqual(["1", "2", "3", "4"])
@@ -128,8 +145,7 @@ describe("live events", () => {
 
   it("shows what was done through another instance", async () => {
     await register()
-    const other = await system.addApi()
-    const reader = await follow(anna, undefined, other.details["url"]).opened()
+    const reader = await follow(anna, undefined, otherUrl()).opened()
     await settle(anna, newNumber(), 500)
     await anna.withdraw(newNumber(), 1)
     expect((await reader.until(2)).map(({ type }) => type)).toEqual(["order", "withdrawal"])
@@ -171,52 +187,67 @@ describe("live events", () => {
     expect(ids).toEqual(Array.from({ length: WITHDRAWALS + 2 }, (_, i) => i + 1))
   })
 
-  it("ends when the token's user logs out everywhere", async () => {
+  it.each([
+    ["logs out", "logout"],
+    ["logs out everywhere", "logout?everywhere=true"],
+  ])("ends when the token's user %s", async (_, path) => {
     await register()
     const response = await anna.request("GET", "/api/user/events")
     const ended = response.text()
-    await anna.request("POST", "/api/user/logout?everywhere=true")
+    await anna.request("POST", `/api/user/${path}`)
     expect(await ended).toMatch(/^retry: \d+\nid: 0\n\n/)
   })
 
-  it("ends at the shutdown, which a reader that takes nothing does not hold up", async () => {
-    await register()
-    const other = await system.addApi({ SHUTDOWN_GRACE: "60s" })
-    const url = `${other.details["url"]}/api/user/events`
-    const headers = { authorization: anna.authorization }
-    const takesNothing = await fetch(url, { headers })
-    const ended = (await fetch(url, { headers })).text()
-    // Its limit for requests under way would be 42 s.
-    expect(await Promise.race([other.stop(), sleep(10_000, "late")])).toBe(0)
-    expect(await ended).toContain("id: 0")
-    await takesNothing.body?.cancel()
-  })
-
   it("ends when the token expires", async () => {
-    const other = await system.addApi({ TOKEN_LIFETIME: "2s" })
     await register()
-    const apiUrl = other.details["url"] ?? ""
-    const login = await fetch(`${apiUrl}/api/user/login`, {
+    const login = await fetch(`${otherUrl()}/api/user/login`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ login: anna.login, password: `the password of ${anna.login}` }),
     })
     const authorization = login.headers.get("authorization") ?? ""
-    const response = await fetch(`${apiUrl}/api/user/events`, { headers: { authorization } })
+    const response = await fetch(`${otherUrl()}/api/user/events`, { headers: { authorization } })
     expect(await response.text()).toContain("id: 0")
   })
 
-  it("refuses the eleventh stream of a user, and takes it when one has gone", async () => {
+  it("gives a user's eleventh stream the place of the oldest, which may be resumed", async () => {
     await register()
-    const open = Array.from({ length: 10 }, () => follow(anna))
-    await Promise.all(open.map((reader) => reader.opened()))
-    const refused = await anna.request("GET", "/api/user/events")
+    const ended = (await anna.request("GET", "/api/user/events")).text()
+    const others = await Promise.all(Array.from({ length: 9 }, () => follow(anna).opened()))
+    const eleventh = await follow(anna).opened()
+    // Not at once: it would take the place of another.
+    expect(await ended).toBe("retry: 2000\nid: 0\n\nretry: 60000\n\n")
+    await settle(anna, newNumber(), 100)
+    for (const reader of [...others, eleventh]) {
+      await reader.until(1)
+      expect(reader.connections).toBe(1)
+    }
+  })
+
+  it("leaves another network the streams that many accounts of one would have", async () => {
+    const open = async (network: string) => {
+      const { authorization } = await system.register()
+      const headers = { authorization, "x-forwarded-for": network }
+      const hangUp = new AbortController()
+      const response = await fetch(`${otherUrl()}/api/user/events`, {
+        headers,
+        signal: hangUp.signal,
+      })
+      return { response, hangUp: () => hangUp.abort() }
+    }
+    const taken = await Promise.all(
+      Array.from({ length: STREAMS_PER_NETWORK_MAX }, () => open("203.0.113.1")),
+    )
+    expect(taken.map(({ response }) => response.status)).toEqual(taken.map(() => 200))
+    const { response: refused } = await open("203.0.113.1")
     expect(refused.headers.get("retry-after")).toMatch(/^\d+$/)
     await expectProblem(refused, 429, "too_many_streams")
-    open[0]?.close()
+    const elsewhere = await open("203.0.113.2")
+    expect(elsewhere.response.status).toBe(200)
+    for (const { hangUp } of [...taken, elsewhere]) hangUp()
     await eventually("there is room", async () => {
-      const response = await anna.request("GET", "/api/user/events")
-      await response.body?.cancel()
+      const { response, hangUp } = await open("203.0.113.1")
+      hangUp()
       return response.status === 200
     })
   })
@@ -243,19 +274,25 @@ describe("live events", () => {
 
   it("goes on where it was after the database was away", async () => {
     await register()
-    const cable = await layCable(system.database.url)
-    const other = await system.addApi({ DATABASE_URL: cable.url })
-    const reader = await follow(anna, undefined, other.details["url"]).opened()
+    const reader = await follow(anna, undefined, otherUrl()).opened()
     await settle(anna, newNumber(), 100)
     await reader.until(1)
-    await cable.cut()
+    await proxy.cut()
     await settle(anna, newNumber(), 100)
-    await sleep(3_000)
-    await cable.mend()
+    await eventually("the other instance has looked in vain", async () =>
+      (await system.ownLogs()).includes("cannot poll the rows that are waited for"),
+    )
+    const headers = { authorization: anna.authorization }
+    const refused = await fetch(`${otherUrl()}/api/user/balance`, { headers })
+    await expectProblem(refused, 503, "unavailable")
+    // A line for each of what may be many, and no stack, which would be that of our driver.
+    const line = /^.*"the database is not available".*$/m.exec(await system.ownLogs())?.[0] ?? "{}"
+    expect(JSON.parse(line)).toMatchObject({ level: 40, reason: expect.any(String) })
+    expect(line).not.toContain("stack")
+    await proxy.mend()
     await settle(anna, newNumber(), 100)
     expect((await reader.until(3)).map(({ id }) => id)).toEqual(["1", "2", "3"])
     expect(reader.connections).toBe(1)
-    await cable.close()
   })
 
   it("answers 400 to an id that is none and 401 without a token", async () => {
@@ -265,5 +302,32 @@ describe("live events", () => {
     await expectProblem(bad, 400, "malformed_request")
     const anonymous = await fetch(`${system.apiUrl}/api/user/events`)
     await expectProblem(anonymous, 401, "unauthenticated")
+  })
+
+  it("answers HEAD as GET begins, and opens no stream for it", async () => {
+    await register()
+    const { authorization } = anna
+    const ask = (method: string) =>
+      fetch(`${system.apiUrl}/api/user/events`, { method, headers: { authorization } })
+    // More than one user may have open.
+    const heads = await Promise.all(Array.from({ length: 11 }, () => ask("HEAD")))
+    expect(new Set(heads.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(heads[0]?.headers.get("content-type")).toBe("text/event-stream")
+    expect(heads[0]?.headers.has("content-length")).toBe(false)
+    const stream = await ask("GET")
+    expect(stream.status).toBe(200)
+    await stream.body?.cancel()
+  })
+
+  it("ends at the shutdown, which a reader that takes nothing does not hold up", async () => {
+    await register()
+    const url = `${otherUrl()}/api/user/events`
+    const headers = { authorization: anna.authorization }
+    const takesNothing = await fetch(url, { headers })
+    const ended = (await fetch(url, { headers })).text()
+    // Its limit for requests under way would be 42 s.
+    expect(await Promise.race([other.stop(), sleep(10_000, "late")])).toBe(0)
+    expect(await ended).toContain("id: 0")
+    await takesNothing.body?.cancel()
   })
 })

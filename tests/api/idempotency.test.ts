@@ -2,23 +2,20 @@ import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { processed, settleOne } from "../harness/ledger.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectExplained } from "../harness/oracle.ts"
+import { expectOwnExplained } from "../harness/invariants.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 describe("a withdrawal with an Idempotency-Key", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
   })
   beforeEach(async () => {
     anna = await system.register()
   })
-  afterAll(async () => {
-    await expectExplained(system)
-    await system.close()
-  })
+  afterAll(() => expectOwnExplained(system))
 
   const earn = async (customer: Customer, hundredths: number) => {
     const number = newNumber()

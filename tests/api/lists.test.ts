@@ -1,10 +1,11 @@
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
+import { beforeAll, describe, expect, it } from "vitest"
 import { processed, settleOne } from "../harness/ledger.ts"
 import { withdrawInBulk } from "../harness/history.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 const LISTS = ["/api/user/orders", "/api/user/withdrawals", "/api/user/transactions"]
 
@@ -22,7 +23,7 @@ async function readPages(customer: Customer, path: string): Promise<unknown[][]>
 }
 
 describe("lists", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
   const earn = async (customer: Customer, hundredths: number) => {
     const number = newNumber()
@@ -32,12 +33,11 @@ describe("lists", () => {
     return number
   }
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
     anna = await system.register()
     for (let i = 1; i <= 7; i++) await earn(anna, i * 1_001)
     for (let i = 1; i <= 5; i++) await anna.withdraw(newNumber(), i / 10)
   })
-  afterAll(() => system.close())
 
   it.each(LISTS)("%s comes in pages that make up the whole list", async (path) => {
     const whole = (await (await anna.request("GET", path)).json()) as unknown[]
@@ -163,6 +163,77 @@ describe("lists", () => {
     expect(outdated).toEqual([])
   })
 
+  it("gives no user the tag of another one's long list, however alike they are", async () => {
+    const { client } = system.database
+    const uploadMany = async () => {
+      const customer = await system.register()
+      const { id } = await client.user.findUniqueOrThrow({ where: { login: customer.login } })
+      await client.$queryRaw`
+        SELECT count(*) FROM record_orders(
+          array_fill(${id}::bigint, ARRAY[150]), ${newNumbers(150)}::text[], 1000)`
+      return customer
+    }
+    const [nora, olga] = [await uploadMany(), await uploadMany()]
+    const read = async ({ authorization }: Customer, tag = "") => {
+      const headers = { authorization, "if-none-match": tag }
+      return fetch(`${system.apiUrl}/api/user/orders`, { headers })
+    }
+    const tag = (await read(nora)).headers.get("etag") ?? ""
+    expect((await read(nora, tag)).status).toBe(304)
+    const others = await read(olga, tag)
+    expect(others.status).toBe(200)
+    expect(others.headers.get("etag")).not.toBe(tag)
+  })
+
+  it("gives a long list another tag with every kind of change, and the same without one", async () => {
+    const { client } = system.database
+    const nora = await system.register()
+    const { id } = await client.user.findUniqueOrThrow({ where: { login: nora.login } })
+    const numbers = newNumbers(1_100)
+    await client.$queryRaw`
+      SELECT count(*) FROM record_orders(
+        array_fill(${id}::bigint, ARRAY[1100]), ${numbers}::text[], 1000)`
+    const headers = { authorization: nora.authorization }
+    const readTag = async () => {
+      const response = await fetch(`${system.apiUrl}/api/user/orders`, { method: "HEAD", headers })
+      return response.headers.get("etag") ?? ""
+    }
+    const settle = async (number: string, answer: ScoringAnswer) => {
+      const order = await client.order.findUniqueOrThrow({ where: { number } })
+      await settleOne(client, order.id, answer, 0)
+    }
+    const [first = "", second = "", third = ""] = numbers
+    const paid = newNumber()
+    const changes: (() => Promise<unknown>)[] = [
+      () => nora.upload(newNumber()),
+      () => settle(first, processed(10_000)),
+      () => settle(second, { kind: "INVALID" }),
+      async () => {
+        await settle(third, { kind: "NOT_REGISTERED" })
+        await settle(third, { kind: "NOT_REGISTERED" })
+      },
+      () => nora.upload(third),
+      () => settle(third, processed(0)),
+      async () => {
+        await nora.withdraw(paid, 1)
+        await nora.upload(paid)
+      },
+      // As many are being polled as before.
+      async () => {
+        await settle(paid, processed(5))
+        await nora.upload(newNumber())
+      },
+    ]
+    const seen = new Set([await readTag()])
+    for (const [i, change] of changes.entries()) {
+      await change()
+      const tag = await readTag()
+      expect(seen, `change ${i}`).not.toContain(tag)
+      expect(await readTag()).toBe(tag)
+      seen.add(tag)
+    }
+  })
+
   it("takes several tags and any tag, and tells the formats of a long history apart", async () => {
     const path = `${system.apiUrl}/api/user/balance`
     const { authorization } = anna
@@ -220,7 +291,8 @@ describe("lists", () => {
   })
 
   it("gives the history as CSV, in pages as well", async () => {
-    const headers = { authorization: anna.authorization, accept: "text/csv" }
+    const accept = "text/csv; charset=utf-8, application/json;q=0.9"
+    const headers = { authorization: anna.authorization, accept }
     const response = await fetch(`${system.apiUrl}/api/user/transactions`, { headers })
     expect(response.headers.get("content-type")).toMatch(/^text\/csv; charset=utf-8/)
     const [names, ...lines] = (await response.text()).split("\r\n")

@@ -1,18 +1,15 @@
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { eventually } from "../harness/eventually.ts"
-import { settleOne } from "../harness/ledger.ts"
+import { beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { newNumber } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 describe("orders", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
   })
-  afterAll(() => system.close())
   beforeEach(async () => {
     anna = await system.register()
   })
@@ -115,36 +112,5 @@ describe("orders", () => {
     expect(listed.map(({ number }) => number).toSorted()).toEqual(numbers.toSorted())
     const times = listed.map(({ uploaded_at }) => uploaded_at)
     expect(times).toEqual(times.toSorted().toReversed())
-  })
-
-  it("takes no more of a user who has as many unfinished orders as they may", async () => {
-    const limited = await system.addApi({ UNFINISHED_ORDERS_MAX: "2" })
-    const vera = await system.register()
-    const uploadLimited = (number: string) =>
-      fetch(`${limited.details["url"]}/api/user/orders`, {
-        method: "POST",
-        headers: { authorization: vera.authorization, "content-type": "text/plain" },
-        body: number,
-      })
-    const [first, second, third] = [newNumber(), newNumber(), newNumber()]
-    // One was uploaded through another instance.
-    await vera.upload(first)
-    expect((await uploadLimited(second)).status).toBe(202)
-    const refused = await uploadLimited(third)
-    expect(refused.headers.get("retry-after")).toBe("60")
-    expect(refused.headers.get("ratelimit-policy")).toBe('"unfinished-orders";q=2')
-    expect(refused.headers.get("ratelimit")).toBe('"unfinished-orders";r=0;t=60')
-    await expectProblem(refused, 429, "too_many_unfinished_orders")
-    expect((await uploadLimited(first)).status).toBe(200)
-    const boriss = newNumber()
-    await upload(boriss, "text/plain", await system.register())
-    await expectProblem(await uploadLimited(boriss), 409, "order_taken")
-
-    const { client } = system.database
-    const { id } = await client.order.findUniqueOrThrow({ where: { number: second } })
-    for (let i = 0; i < 2; i++) await settleOne(client, id, { kind: "NOT_REGISTERED" }, 0)
-    expect(await client.order.count({ where: { number: third } })).toBe(0)
-    await eventually("there is room again", async () => (await uploadLimited(third)).status === 202)
-    await expectProblem(await uploadLimited(second), 429, "too_many_unfinished_orders")
   })
 })

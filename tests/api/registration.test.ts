@@ -1,21 +1,23 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
+import { eventually } from "../harness/eventually.ts"
+import { Passwords } from "../../services/api/src/auth/passwords.ts"
 import { newLogin } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 describe("registration and login", () => {
-  let system: System
+  let system: SharedSystem
   beforeAll(async () => {
-    system = await startSystem({
-      backend: "postgresql",
-      workers: 0,
-      env: { LOG_LEVEL: "trace" },
-    })
+    system = await joinSharedSystem()
   })
-  afterAll(() => system.close())
 
-  const post = (path: string, body: unknown, type = "application/json") =>
-    fetch(`${system.apiUrl}/api/user/${path}`, {
+  const post = (
+    path: string,
+    body: unknown,
+    type = "application/json",
+    apiUrl: string | undefined = system.apiUrl,
+  ) =>
+    fetch(`${apiUrl}/api/user/${path}`, {
       method: "POST",
       headers: { "content-type": type },
       body: typeof body === "string" ? body : JSON.stringify(body),
@@ -117,13 +119,34 @@ describe("registration and login", () => {
     expect(one).toEqual(other)
   })
 
+  it("refuses a password that everybody tries first; who has one from before logs in", async () => {
+    const login = newLogin()
+    for (const password of ["password", "12345678", "Password1", login, login.toUpperCase()]) {
+      const refused = await post("register", { login, password })
+      await expectProblem(refused, 400, "guessable_password")
+    }
+    expect((await post("register", { login, password: "a good password" })).status).toBe(200)
+    const data = {
+      password: await new Passwords().hash(
+        [{ name: "here", kind: "network", factor: 1 }],
+        "password",
+      ),
+    }
+    await system.database.client.user.update({ where: { login }, data })
+    expect((await post("login", { login, password: "password" })).status).toBe(200)
+  })
+
   it("refuses a malformed login with 400", async () => {
     await expectProblem(await post("login", { login: "x" }), 400, "malformed_request")
   })
 
   it("ignores fields that are not asked for", async () => {
     const extra = { id: 1, user_id: 1, balance: 1_000, accrual: 1_000 }
-    const response = await post("register", { login: newLogin(), password: "12345678", ...extra })
+    const response = await post("register", {
+      login: newLogin(),
+      password: "a good password",
+      ...extra,
+    })
     expect(response.status).toBe(200)
     const authorization = response.headers.get("authorization") ?? ""
     const body = await (await balance({ authorization })).json()
@@ -131,12 +154,20 @@ describe("registration and login", () => {
   })
 
   it("keeps no password that can be read, and logs none", async () => {
+    const api = await system.addApi({ LOG_LEVEL: "trace" })
     const password = "never to be seen"
     const login = newLogin()
-    await post("register", { login, password })
-    await post("login", { login, password })
+    for (const path of ["register", "login"]) {
+      const response = await post(path, { login, password }, "application/json", api.details["url"])
+      expect(response.status).toBe(200)
+    }
     const user = await system.database.client.user.findUniqueOrThrow({ where: { login } })
     expect(user.password).toMatch(/^\$argon2id\$v=19\$m=47104,t=1,p=1\$/)
-    expect(await system.logs()).not.toContain(password)
+    // An answer is logged after it was sent.
+    const logs = await eventually("the login is logged", async () => {
+      const logged = await system.ownLogs()
+      return logged.includes('"route":"/api/user/login"') && logged
+    })
+    expect(logs).not.toContain(password)
   })
 })

@@ -108,15 +108,34 @@ describe("sessions", () => {
     })
 
   describe("logging out", () => {
+    it("takes no body, so its type does not count", async () => {
+      const { login } = await register()
+      for (const type of [
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "text/plain",
+        "x",
+      ]) {
+        for (const body of [{}, { body: "" }]) {
+          const { authorization } = await logIn(login)
+          const headers = { authorization, "content-type": type }
+          const url = `${system.apiUrl}/api/user/logout`
+          const { status } = await fetch(url, { method: "POST", headers, ...body })
+          expect({ type, body, status }).toEqual({ type, body, status: 204 })
+        }
+      }
+    })
+
     it("makes a browser forget the cookie, by the attributes it was set with", async () => {
       const login = newLogin()
-      for (const proto of ["http", "https"]) {
+      for (const proto of ["http", "https", "HTTPS"]) {
         const forwarded = { "x-forwarded-proto": proto }
         const path = proto === "http" ? "register" : "login"
         const loggedIn = await ask("POST", path, forwarded, { login, password: PASSWORD })
         const [given = ""] = loggedIn.headers.getSetCookie()
         const [cookie = ""] = given.split(";", 1)
         expect(cookie).toMatch(proto === "http" ? /^gofermart=/ : /^__Host-gofermart=/)
+        expect(/; Secure/.test(given)).toBe(proto !== "http")
         const response = await ask("POST", "logout", { ...forwarded, cookie })
         expect(response.status).toBe(204)
         expect(await response.text()).toBe("")
@@ -132,11 +151,47 @@ describe("sessions", () => {
       }
     })
 
+    it("ends this token at once, in a header and in a cookie", async () => {
+      const session = await register()
+      await expectAlive(session)
+      await ask("POST", "logout", { cookie: session.cookie })
+      await expectEnded(session)
+      const { authorization } = session
+      await expectProblem(await ask("POST", "logout", { authorization }), 401, "unauthenticated")
+    })
+
+    it("ends a token however its signature is spelled", async () => {
+      const session = await register()
+      // Of the last character two bits count for nothing.
+      const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+      const last = alphabet.indexOf(session.authorization.slice(-1))
+      const spellings = [0, 1, 2, 3].map((i) => ({
+        ...session,
+        authorization: session.authorization.slice(0, -1) + alphabet[last - (last % 4) + i],
+        cookie: session.cookie.slice(0, -1) + alphabet[last - (last % 4) + i],
+      }))
+      await ask("POST", "logout", { authorization: session.authorization })
+      for (const spelling of spellings) await expectEnded(spelling)
+    })
+
+    it("is remembered until the token has expired", async () => {
+      const { client } = system.database
+      const hour = (ago: number) => client.$executeRaw`
+        INSERT INTO ended_tokens (hash, expires_at)
+        VALUES (${`ended ${ago} hours ago`}, clock_timestamp() - ${ago}::int * interval '1 hour')`
+      await Promise.all([0, 2].map(hour))
+      await ask("POST", "logout", { authorization: (await register()).authorization })
+      const tokens = await client.endedToken.findMany({ where: { hash: { startsWith: "ended" } } })
+      expect(tokens).toEqual([{ hash: "ended 0 hours ago" }])
+    })
+
     it("ends no other session", async () => {
       const { login, authorization } = await register()
       const other = await logIn(login)
+      await ask("POST", "logout?everywhere=false", {
+        authorization: (await logIn(login)).authorization,
+      })
       await ask("POST", "logout", { authorization })
-      await ask("POST", "logout?everywhere=false", { authorization })
       await expectAlive(other)
     })
 
@@ -179,15 +234,26 @@ describe("sessions", () => {
 
     it("ends what was issued since the last time, however close, or ahead of the clock", async () => {
       const { login } = await register()
-      await system.database.client.user.update({
-        where: { login },
-        data: { tokensValidFrom: new Date(Date.now() + 60_000) },
-      })
+      await system.database.client.$executeRaw`
+        UPDATE users SET tokens_valid_from = clock_timestamp() + interval '1 minute'
+         WHERE login = ${login}`
       const session = await logIn(login)
       await expectAlive(session)
       await logOutEverywhere(session)
       await expectEnded(session)
       await expectAlive(await logIn(login))
+    })
+
+    it("is for good when an operator ends them at infinity: 401, and no new one", async () => {
+      const session = await register()
+      await system.database.client.$executeRaw`
+        UPDATE users SET tokens_valid_from = 'infinity' WHERE login = ${session.login}`
+      await eventually("the token is refused", async () => {
+        const { authorization } = session
+        return (await ask("GET", "balance", { authorization })).status === 401
+      })
+      const credentials = { login: session.login, password: PASSWORD }
+      await expectProblem(await ask("POST", "login", {}, credentials), 401, "wrong_credentials")
     })
 
     it("ends the token of a login that came while this was being committed", async () => {
@@ -203,12 +269,23 @@ describe("sessions", () => {
       await expectAlive(await logIn(session.login))
     })
 
-    it("is known to every other instance within five seconds", async () => {
+    it("is known to every other instance within five seconds, as is logging out", async () => {
       const session = await register()
-      expect(await statusesOf(session, secondUrl)).toEqual([200, 200])
+      const loggedOut = await register()
+      for (const each of [session, loggedOut]) {
+        expect(await statusesOf(each, secondUrl)).toEqual([200, 200])
+      }
+      const { authorization } = loggedOut
+      expect((await ask("POST", "logout", { authorization })).status).toBe(204)
       await logOutEverywhere(session)
-      const refused = async () => (await statusesOf(session, secondUrl)).every((s) => s === 401)
-      await eventually("the other instance refuses the token", refused, ELSEWHERE_MS + 500)
+      const refused = async () => {
+        const statuses = [
+          await statusesOf(session, secondUrl),
+          await statusesOf(loggedOut, secondUrl),
+        ]
+        return statuses.flat().every((status) => status === 401)
+      }
+      await eventually("the other instance refuses both tokens", refused, ELSEWHERE_MS + 500)
       const fresh = await logIn(session.login)
       expect(await statusesOf(fresh, secondUrl)).toEqual([200, 200])
     })
@@ -298,8 +375,13 @@ describe("sessions", () => {
       const session = await register()
       for (const password of ["1234567", "x".repeat(257)]) {
         const response = await changePassword(session, PASSWORD, password)
-        const { detail } = await expectProblem(response, 400, "malformed_request")
-        expect(detail).toBe("The password must have 8 to 256 characters.")
+        const { errors } = await expectProblem(response, 400, "malformed_request")
+        const detail = "The field new_password must have 8 to 256 characters."
+        expect(errors).toEqual([{ detail, pointer: "#/new_password" }])
+      }
+      for (const password of ["password", "12345678", session.login]) {
+        const response = await changePassword(session, PASSWORD, password)
+        await expectProblem(response, 400, "guessable_password")
       }
       for (const body of [{}, { password: PASSWORD }, { password: PASSWORD, new_password: 12 }]) {
         const { authorization } = session

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { newLogin } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
+import { joinSharedSystem } from "../harness/shared-system.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 const PASSWORD = "a good password"
-const PROXY = { TRUSTED_PROXIES: "127.0.0.1" }
 
 let addresses = 0
 /** An address that nobody has attempted anything from. */
@@ -58,15 +58,22 @@ function tally(statuses: number[]): Record<number, number> {
 
 const times = (count: number, status: number) => Array.from({ length: count }, () => status)
 
-describe("failed logins", () => {
-  let system: System
-  let secondUrl: string
-  beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0, env: PROXY })
-    secondUrl = (await system.addApi()).details["url"] ?? ""
-  })
-  afterAll(() => system.close())
+let system: System
+let secondUrl: string
+beforeAll(async () => {
+  const env = {
+    TRUSTED_PROXIES: "127.0.0.1",
+    // Every user is registered from an address of its own, unless the test is about that.
+    REGISTRATIONS_PER_ADDRESS_MAX: "5",
+    // More at once than may fail.
+    LOGINS_AT_ONCE_PER_ADDRESS_MAX: "150",
+  }
+  system = await startSystem({ backend: "postgresql", workers: 0, env })
+  secondUrl = (await system.addApi()).details["url"] ?? ""
+})
+afterAll(() => system.close())
 
+describe("failed logins", () => {
   it("are ten, then 429 even with the right password, and when to come back is told", async () => {
     const login = await registerUser(system.apiUrl)
     const address = newAddress()
@@ -173,17 +180,63 @@ describe("failed logins", () => {
     expect((await logIn(system.apiUrl, login, PASSWORD, newAddress())).status).toBe(200)
   })
 
-  it("count for the /64 of an IPv6 address, and for the IPv4 address inside one", async () => {
+  it("count for the /64 of an IPv6 address, however the proxy writes it", async () => {
     const login = await registerUser(system.apiUrl)
-    await fail(system.apiUrl, login, 10, "2001:db8:7:7::1")
+    await fail(system.apiUrl, login, 5, "2001:db8:7:7::1")
+    await fail(system.apiUrl, login, 5, "[2001:db8:7:7::2]:4000")
     const at = async (address: string) =>
       (await logIn(system.apiUrl, login, PASSWORD, address)).status
     expect(await at("2001:db8:7:7:ffff:ffff:ffff:ffff")).toBe(429)
+    expect(await at("[2001:db8:7:7::3]")).toBe(429)
     expect(await at("2001:db8:7:8::1")).toBe(200)
+  })
 
-    const ipv4 = newAddress()
-    await fail(system.apiUrl, login, 10, ipv4)
-    expect(await at(`::ffff:${ipv4}`)).toBe(429)
+  it("count for an IPv4 address, however the proxy writes it", async () => {
+    const login = await registerUser(system.apiUrl)
+    const address = newAddress()
+    await fail(system.apiUrl, login, 5, address)
+    await fail(system.apiUrl, login, 5, `${address}:4000`)
+    const forms = [`${address}:4001`, `::ffff:${address}`, `64:ff9b::${address}`]
+    // What the client has forged before it is as little use as ever.
+    for (const form of [...forms, `[64:ff9b::${address}]:4002`, `192.0.2.1:80, ${address}:4003`]) {
+      const { status } = await logIn(system.apiUrl, login, PASSWORD, form)
+      expect({ form, status }).toEqual({ form, status: 429 })
+    }
+    const { status } = await logIn(system.apiUrl, login, PASSWORD, `${newAddress()}:4000`)
+    expect(status).toBe(200)
+  })
+
+  it("count for a proxy where it forwards no address, which is logged once", async () => {
+    const login = await registerUser(system.apiUrl)
+    await fail(system.apiUrl, login, 5, "unknown")
+    await fail(system.apiUrl, login, 5, `${newAddress()}:http`)
+    for (const address of ["_hidden", undefined, "127.0.0.1"]) {
+      expect((await logIn(system.apiUrl, login, PASSWORD, address)).status).toBe(429)
+    }
+    const lines = (await system.logs()).split("\n").filter((line) => line.includes("no address"))
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ level: 40, forwarded: "unknown", proxy: "127.0.0.1" }),
+    ])
+  })
+
+  it("are each a line in the log: who and from where, and no secret", async () => {
+    const login = await registerUser(system.apiUrl)
+    const address = newAddress()
+    await logIn(system.apiUrl, login, "a wrong password", `${address}:4000`)
+    await logIn(system.apiUrl, "hunter2 as a login", "a wrong password", address)
+    await logIn(system.apiUrl, login, PASSWORD, address)
+    const user = await system.database.client.user.findUnique({ where: { login } })
+    const logs = await system.logs()
+    const lines = logs.split("\n").filter((line) => line.includes(`"${address}"`))
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ level: 30, msg: "a login failed", userId: String(user?.id) }),
+      expect.objectContaining({
+        level: 30,
+        msg: "a login failed",
+        unknownLogin: expect.any(String),
+      }),
+    ])
+    expect(logs).not.toMatch(/hunter2|a wrong password/)
   })
 
   it("keep no login that can be read, as people type passwords there", async () => {
@@ -234,30 +287,19 @@ describe("failed logins", () => {
 })
 
 describe("without a trusted proxy", () => {
-  let system: System
-  beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
-  })
-  afterAll(() => system.close())
-
-  it("a forged X-Forwarded-For does not help whoever guesses", async () => {
-    const login = await registerUser(system.apiUrl)
+  it("a forged X-Forwarded-For does not help whoever guesses, in any form", async () => {
+    const { apiUrl } = await joinSharedSystem()
+    const login = await registerUser(apiUrl)
     const statuses: number[] = []
+    const forms = ["198.51.100.1", "198.51.100.2:4000", "[2001:db8::1]:4000", "2001:db8:1::1"]
     for (let i = 0; i < 12; i++) {
-      statuses.push(...(await fail(system.apiUrl, login, 1, newAddress())))
+      statuses.push(...(await fail(apiUrl, login, 1, forms[i % forms.length])))
     }
     expect(statuses).toEqual([...times(10, 401), 429, 429])
   })
 })
 
 describe("registrations", () => {
-  let system: System
-  beforeAll(async () => {
-    const env = { ...PROXY, REGISTRATIONS_PER_ADDRESS_MAX: "5" }
-    system = await startSystem({ backend: "postgresql", workers: 0, env })
-  })
-  afterAll(() => system.close())
-
   const register = (login: string, address: string) =>
     post(system.apiUrl, "register", { login, password: PASSWORD }, address)
 
@@ -272,6 +314,27 @@ describe("registrations", () => {
     expect(refused.headers.get("ratelimit")).toMatch(/^"registrations";r=0;t=\d+$/)
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0)
     expect((await register(newLogin(), newAddress())).status).toBe(200)
+  })
+
+  it("are limited per IPv6 network, fourfold per /56, and sixteenfold per /48", async () => {
+    const homes = Array.from({ length: 4 }, (_, i) => `2001:db8:56:100${i}::1`)
+    const attempts = homes.flatMap((address) =>
+      Array.from({ length: 5 }, () => register(newLogin(), address)),
+    )
+    const statuses = (await Promise.all(attempts)).map(({ status }) => status)
+    expect(tally(statuses)).toEqual({ 200: 20 })
+    const expectRefused = async (address: string, policy: string) => {
+      const refused = await register(newLogin(), address)
+      await expectProblem(refused, 429, "too_many_registrations")
+      expect(refused.headers.get("ratelimit-policy")).toBe(policy)
+    }
+    await expectRefused("2001:db8:56:10ff::1", '"registrations-site";q=20;w=600')
+    expect((await register(newLogin(), "2001:db8:56:1100::1")).status).toBe(200)
+
+    const key = "registrations-block:2001:db8:56::/48"
+    await system.database.client.throttle.update({ where: { key }, data: { points: 80 } })
+    await expectRefused("2001:db8:56:1200::1", '"registrations-block";q=80;w=600')
+    expect((await register(newLogin(), "2001:db8:57::1")).status).toBe(200)
   })
 
   it("count when they made a user, and not when the login was taken or malformed", async () => {
@@ -289,25 +352,42 @@ describe("registrations", () => {
   })
 })
 
+describe("logins at once", () => {
+  it("are so many from one address; one more is refused without a look, and not counted", async () => {
+    const { details } = await system.addApi({ LOGINS_AT_ONCE_PER_ADDRESS_MAX: "2" })
+    const apiUrl = details["url"] ?? ""
+    const login = await registerUser(apiUrl)
+    const at = (address: string) => logIn(apiUrl, login, PASSWORD, address)
+    const home = Array.from({ length: 10 }, (_, i) => `2001:db8:57:100${i}::1`)
+    for (const clients of [home.map(() => "192.0.2.57"), home]) {
+      const answers = await Promise.all(clients.map(at))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]))
+      const refused = answers.find(({ status }) => status === 429) ?? Response.error()
+      await expectProblem(refused, 429, "too_many_at_once")
+      expect(refused.headers.get("ratelimit-policy")).toBe('"at-once";q=2')
+      expect(refused.headers.get("retry-after")).toBe("1")
+      const [address = ""] = clients
+      expect((await at(address)).headers.get("ratelimit")).toMatch(/^"login";r=10;/)
+    }
+  })
+})
+
 describe("a login that was blocked", () => {
   const WINDOW_MS = 2_000
-  let system: System
-  beforeAll(async () => {
-    const env = { ...PROXY, THROTTLE_WINDOW: `${WINDOW_MS}ms`, LOGIN_FAILURES_MAX: "3" }
-    system = await startSystem({ backend: "postgresql", workers: 0, env })
-  })
-  afterAll(() => system.close())
 
   it("may be tried again after the time that was told, as often as before", async () => {
-    const login = await registerUser(system.apiUrl)
+    const settings = { THROTTLE_WINDOW: `${WINDOW_MS}ms`, LOGIN_FAILURES_MAX: "3" }
+    const { details } = await system.addApi(settings)
+    const apiUrl = details["url"] ?? ""
+    const login = await registerUser(apiUrl)
     const address = newAddress()
     for (let round = 0; round < 2; round++) {
-      expect(await fail(system.apiUrl, login, 3, address)).toEqual(times(3, 401))
-      const refused = await logIn(system.apiUrl, login, PASSWORD, address)
+      expect(await fail(apiUrl, login, 3, address)).toEqual(times(3, 401))
+      const refused = await logIn(apiUrl, login, PASSWORD, address)
       expect(refused.status).toBe(429)
       await sleep(Number(refused.headers.get("retry-after")) * 1_000)
     }
-    expect((await logIn(system.apiUrl, login, PASSWORD, address)).status).toBe(200)
-    expect(await fail(system.apiUrl, login, 4, address)).toEqual([...times(3, 401), 429])
+    expect((await logIn(apiUrl, login, PASSWORD, address)).status).toBe(200)
+    expect(await fail(apiUrl, login, 4, address)).toEqual([...times(3, 401), 429])
   })
 })

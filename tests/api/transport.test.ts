@@ -1,20 +1,21 @@
 import { connect } from "node:net"
+import { isDeepStrictEqual } from "node:util"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { request } from "node:http"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { newNumber } from "../harness/numbers.ts"
+import { beforeAll, describe, expect, inject, it } from "vitest"
+import { eventually } from "../harness/eventually.ts"
+import { newLogin, newNumber } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 describe("the HTTP server", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
     anna = await system.register()
   })
-  afterAll(() => system.close())
 
   const registerWith = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>) =>
     fetch(`${system.apiUrl}/api/user/register`, {
@@ -51,9 +52,91 @@ describe("the HTTP server", () => {
     expect(response.headers["content-encoding"]).toBeUndefined()
   })
 
-  it("understands a compressed body", async () => {
-    const body = gzipSync(JSON.stringify({ login: newNumber(), password: "a good password" }))
-    const response = await registerWith(body, { "content-encoding": "gzip" })
+  it.each([
+    ["gzip;q=0, *", "zstd"],
+    ["zstd;q=0, br;q=0, *", "gzip"],
+    ["gzip;q=0", undefined],
+    ["identity, gzip;q=0.5", undefined],
+    ["gzip;q=0.5, deflate;q=0.8, *;q=0.1", "deflate"],
+    ["GZIP;Q=1, br;q=0", "gzip"],
+    ["x-gzip", "gzip"],
+    ["*;q=0", undefined],
+    ["rot13, gzip;q=0.001", "gzip"],
+    ["gzip,".repeat(200), "gzip"],
+    ["gzip,".repeat(201), undefined],
+    ["", undefined],
+  ])("answers Accept-Encoding: %s with %s", async (accepted, coding) => {
+    const response = await fetchRaw(`${system.apiUrl}/api/user/orders`, anna, accepted)
+    expect(response.headers["content-encoding"]).toBe(coding)
+    expect(response.headers["vary"]).toBe("accept-encoding")
+  })
+
+  it("says of every answer that it depends on Accept-Encoding, also of a short one or none", async () => {
+    await anna.upload(newNumber())
+    const paths = ["balance", "orders?limit=1", "transactions", "withdrawals", "orders/18"]
+    for (const path of [...paths.map((name) => `/api/user/${name}`), "/healthz"]) {
+      const { headers } = await anna.request("GET", path)
+      const vary = path.endsWith("transactions") ? "accept, accept-encoding" : "accept-encoding"
+      expect({ path, vary: headers.get("vary") }).toEqual({ path, vary })
+    }
+  })
+
+  it.each(["balance", "orders", "orders?limit=30"])(
+    "answers 304 for %s with the headers of its 200, and no length but that of its content",
+    async (path) => {
+      const url = `${system.apiUrl}/api/user/${path}`
+      for (const coding of ["identity", "gzip"]) {
+        const first = await fetchRaw(url, anna, coding)
+        const { etag, vary, "cache-control": cached } = first.headers
+        for (const method of ["GET", "HEAD"]) {
+          const again = await fetchRaw(url, anna, coding, {
+            method,
+            headers: { "if-none-match": String(etag) },
+          })
+          expect(again).toMatchObject({
+            status: 304,
+            headers: { etag, vary, "cache-control": cached },
+          })
+          expect(again.body).toHaveLength(0)
+          const length = again.headers["content-length"]
+          if (length !== undefined) expect(length).toBe(first.headers["content-length"])
+        }
+      }
+    },
+  )
+
+  it("answers HEAD as it answers GET, for everything that there is to get", async () => {
+    const number = newNumber()
+    await anna.upload(number)
+    const { paths } = inject("openapi")
+    const gets = Object.keys(paths).filter((path) => paths[path]?.["get"] !== undefined)
+    expect(gets).toContain("/api/user/events")
+    for (const path of [...gets, "/openapi.json", "/docs"]) {
+      const url = `${system.apiUrl}${path.replace("{number}", number)}`
+      for (const coding of ["identity", "gzip"]) {
+        const [got, headed] = await Promise.all(
+          ["GET", "HEAD"].map((method) => fetchRaw(url, anna, coding, { method })),
+        )
+        expect(headed?.body).toHaveLength(0)
+        const described = ({ status, headers }: Partial<RawAnswer> = {}) => {
+          // How a body is sent, and what is the request's own.
+          const own = ["date", "x-request-id", "connection", "keep-alive", "transfer-encoding"]
+          const kept = Object.entries(headers ?? {}).filter(([name]) => !own.includes(name))
+          return { path, coding, status, ...Object.fromEntries(kept) }
+        }
+        const { "content-length": length, ...rest } = {
+          "content-length": undefined,
+          ...described(headed),
+        }
+        expect(described(got)).toMatchObject(rest)
+        if (length !== undefined) expect(length).toBe(got?.headers["content-length"])
+      }
+    }
+  })
+
+  it.each(["gzip", "GZIP", "x-gzip", " gzip "])("understands a body in %s", async (coding) => {
+    const body = gzipSync(JSON.stringify({ login: newLogin(), password: "a good password" }))
+    const response = await registerWith(body, { "content-encoding": coding })
     expect(response.status).toBe(200)
   })
 
@@ -111,24 +194,42 @@ describe("the HTTP server", () => {
   it("says that it is alive and ready", async () => {
     const alive = await fetch(`${system.apiUrl}/healthz`)
     expect([alive.status, await alive.json()]).toEqual([200, { status: "alive" }])
-    const ready = await fetch(`${system.apiUrl}/readyz`)
-    expect([ready.status, await ready.json()]).toEqual([200, { database: "ok", queue: "ok" }])
+    await eventually("it is ready", async () => {
+      const ready = await fetch(`${system.apiUrl}/readyz`)
+      return ready.ok && isDeepStrictEqual(await ready.json(), { database: "ok", queue: "ok" })
+    })
   })
 })
 
-function fetchRaw(url: string, customer: Customer, coding: string) {
-  return new Promise<{ headers: NodeJS.Dict<string | string[]>; body: Buffer }>(
-    (resolve, reject) => {
-      const headers = { authorization: customer.authorization, "accept-encoding": coding }
-      const sent = request(url, { headers }, (response) => {
-        const chunks: Buffer[] = []
-        response.on("data", (chunk: Buffer) => chunks.push(chunk))
-        response.on("end", () =>
-          resolve({ headers: response.headers, body: Buffer.concat(chunks) }),
-        )
+interface RawAnswer {
+  status: number | undefined
+  headers: NodeJS.Dict<string | string[]>
+  body: Buffer
+}
+
+/** Of what does not end by itself the beginning is enough. */
+function fetchRaw(
+  url: string,
+  customer: Customer,
+  coding: string,
+  { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+) {
+  return new Promise<RawAnswer>((resolve, reject) => {
+    const { authorization } = customer
+    const all = { authorization, "accept-encoding": coding, ...headers }
+    const sent = request(url, { method, headers: all }, (response) => {
+      const { statusCode: status, headers: received } = response
+      const chunks: Buffer[] = []
+      const end = () => resolve({ status, headers: received, body: Buffer.concat(chunks) })
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk)
+        if (received["content-type"] !== "text/event-stream") return
+        end()
+        sent.destroy()
       })
-      sent.on("error", reject)
-      sent.end()
-    },
-  )
+      response.on("end", end)
+    })
+    sent.on("error", reject)
+    sent.end()
+  })
 }

@@ -1,15 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { describeOnBackends } from "../harness/backends.ts"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
-describeOnBackends("waiting for the result", (backend) => {
+/** More than one user may. */
+const WAITS_PER_NETWORK_MAX = 110
+
+describe("waiting for the result", () => {
   let system: System
   let anna: Customer
   beforeAll(async () => {
-    system = await startSystem({ backend })
+    const apiEnv = {
+      TRUSTED_PROXIES: "127.0.0.1",
+      WAITS_PER_NETWORK_MAX: String(WAITS_PER_NETWORK_MAX),
+    }
+    system = await startSystem({ backend: "postgresql", apiEnv })
     anna = await system.register()
   })
   afterAll(() => system.close())
@@ -72,11 +79,11 @@ describeOnBackends("waiting for the result", (backend) => {
     },
   )
 
-  it("waits no longer than a minute, and says so", async () => {
+  it("waits no longer than 50 s, and says so", async () => {
     const number = newNumber()
     await system.simulator.know(number, 1)
     const response = await upload(number, "wait=3600")
-    expect(response.headers.get("preference-applied")).toBe("wait=60")
+    expect(response.headers.get("preference-applied")).toBe("wait=50")
   })
 
   it("lets one user wait a hundred times at once, and others all the same", async () => {
@@ -93,6 +100,36 @@ describeOnBackends("waiting for the result", (backend) => {
     for (const response of await Promise.all(waiting)) {
       expect(response.headers.get("preference-applied")).toBe("wait=4")
     }
+  })
+
+  it("leaves another network the waits that many accounts of one would have", async () => {
+    const last = await system.register()
+    const customers = await Promise.all(Array.from({ length: 11 }, () => system.register()))
+    const numbers = new Map(
+      await Promise.all(
+        [last, ...customers].map(async (customer) => {
+          const number = newNumber()
+          await customer.upload(number)
+          return [customer, number] as const
+        }),
+      ),
+    )
+    const wait = async (customer: Customer, waitS: number, network: string) => {
+      const { authorization } = customer
+      const headers = { authorization, prefer: `wait=${waitS}`, "x-forwarded-for": network }
+      const url = `${system.apiUrl}/api/user/orders/${numbers.get(customer)}`
+      return (await fetch(url, { headers })).headers.get("preference-applied")
+    }
+    const waiting = customers.flatMap((customer) =>
+      Array.from({ length: WAITS_PER_NETWORK_MAX / 11 }, () => wait(customer, 5, "203.0.113.1")),
+    )
+    await eventually(
+      "the network waits as often as it may",
+      async () => (await wait(last, 0, "203.0.113.1")) === null,
+    )
+    expect(await wait(last, 1, "203.0.113.2")).toBe("wait=1")
+    await Promise.all(waiting)
+    expect(await wait(last, 0, "203.0.113.1")).toBe("wait=0")
   })
 
   it("ends every wait at a shutdown, with what is known", async () => {

@@ -1,21 +1,21 @@
-import type { Process, Town } from "./town.ts"
+import type { Process, Stack } from "./stack.ts"
 
-/** One way to hurt a town, and what makes it whole again. `pick` is a random whole number. */
+/** One way to hurt a stack, and what makes it whole again. `pick` is a random whole number. */
 export interface Fault {
   name: string
   /** How long it lasts. */
   minMs: number
   maxMs: number
-  hurt(town: Town, pick: number): Promise<unknown> | void
-  heal(town: Town, pick: number): Promise<unknown> | void
+  hurt(stack: Stack, pick: number): Promise<unknown> | void
+  heal(stack: Stack, pick: number): Promise<unknown> | void
 }
 
 const MOMENT = { minMs: 0, maxMs: 500 }
 const WHILE = { minMs: 1_000, maxMs: 8_000 }
 
-function on(town: Town, process: Process, pick: number) {
-  const index = pick % town.processes[process].length
-  const child = town.processes[process][index]
+function on(stack: Stack, process: Process, pick: number) {
+  const index = pick % stack.processes[process].length
+  const child = stack.processes[process][index]
   if (child === undefined) throw new Error(`there is no ${process}`)
   return { index, child }
 }
@@ -24,12 +24,12 @@ function killed(process: Process): Fault {
   return {
     name: `${process} killed`,
     ...WHILE,
-    async hurt(town, pick) {
-      const { child } = on(town, process, pick)
+    async hurt(stack, pick) {
+      const { child } = on(stack, process, pick)
       child.kill("SIGKILL")
       await child.exited
     },
-    heal: (town, pick) => town.restart(process, on(town, process, pick).index),
+    heal: (stack, pick) => stack.restart(process, on(stack, process, pick).index),
   }
 }
 
@@ -37,8 +37,8 @@ function restarted(process: Process): Fault {
   return {
     name: `${process} restarted`,
     ...MOMENT,
-    hurt: (town, pick) => on(town, process, pick).child.stop(),
-    heal: (town, pick) => town.restart(process, on(town, process, pick).index),
+    hurt: (stack, pick) => on(stack, process, pick).child.stop(),
+    heal: (stack, pick) => stack.restart(process, on(stack, process, pick).index),
   }
 }
 
@@ -48,8 +48,8 @@ function frozen(process: Process): Fault {
     minMs: 1_000,
     // Longer than a job's lock lasts.
     maxMs: 25_000,
-    hurt: (town, pick) => on(town, process, pick).child.kill("SIGSTOP"),
-    heal: (town, pick) => on(town, process, pick).child.kill("SIGCONT"),
+    hurt: (stack, pick) => on(stack, process, pick).child.kill("SIGSTOP"),
+    heal: (stack, pick) => on(stack, process, pick).child.kill("SIGCONT"),
   }
 }
 
@@ -133,7 +133,7 @@ const onRedis: Fault[] = [
   },
 ]
 
-/** What can happen to a town. */
-export function faultsOf({ redis }: Town): Fault[] {
+/** What can happen to a stack. */
+export function faultsOf({ redis }: Stack): Fault[] {
   return redis === undefined ? onEveryQueue : [...onEveryQueue, ...onRedis]
 }

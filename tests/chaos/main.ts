@@ -8,7 +8,7 @@ import { compare, type Comparison } from "../faults/compare.ts"
 import { Traffic } from "../faults/traffic.ts"
 import { newLogin } from "../harness/numbers.ts"
 import { type Fault, faultsOf } from "./faults.ts"
-import { buildTown, LONGEST_DELAY_MS, type Town } from "./town.ts"
+import { buildStack, LONGEST_DELAY_MS, type Stack } from "./stack.ts"
 
 const HELP = `Hurts a whole system at random while customers upload and withdraw, and checks that nothing they
 were told was lost or happened twice.
@@ -68,28 +68,28 @@ function readOptions(): Options | undefined {
 
 async function run({ minutes, seed, queue }: Options): Promise<number> {
   say(`Chaos for ${minutes} min, queue on ${queue}. To see the same faults again: --seed ${seed}\n`)
-  const town = await buildTown(queue)
+  const stack = await buildStack(queue)
   try {
     const customers = await Promise.all(
       Array.from({ length: CUSTOMERS }, (_, i) =>
-        Customer.register(town.apiUrls[i % town.apiUrls.length] ?? "", newLogin()),
+        Customer.register(stack.apiUrls[i % stack.apiUrls.length] ?? "", newLogin()),
       ),
     )
     const traffic = Traffic.begin(customers, REST_MS)
-    const { injected, recoveriesMs } = await hurt(town, traffic, minutes * 60_000, seed)
+    const { injected, recoveriesMs } = await hurt(stack, traffic, minutes * 60_000, seed)
     await traffic.stop()
-    const comparison = await settle(town, traffic)
+    const comparison = await settle(stack, traffic)
     return summarise(traffic, injected, recoveriesMs, comparison)
   } finally {
-    await town.close()
+    await stack.close()
   }
 }
 
 /** One fault after another, each healed before the next. */
-async function hurt(town: Town, traffic: Traffic, forMs: number, seed: number) {
+async function hurt(stack: Stack, traffic: Traffic, forMs: number, seed: number) {
   const random = xoroshiro128plus(seed)
   const between = (min: number, max: number) => uniformInt(random, min, max)
-  const faults = faultsOf(town)
+  const faults = faultsOf(stack)
   const injected = new Map<string, number>()
   const recoveriesMs: number[] = []
   const recovering: Promise<unknown>[] = []
@@ -112,12 +112,12 @@ async function hurt(town: Town, traffic: Traffic, forMs: number, seed: number) {
     const lastsMs = between(fault.minMs, fault.maxMs)
     const pauseMs = between(PAUSE_MIN_MS, PAUSE_MAX_MS)
     show(fault.name)
-    await fault.hurt(town, pick)
+    await fault.hurt(stack, pick)
     injected.set(fault.name, (injected.get(fault.name) ?? 0) + 1)
     await sleep(lastsMs)
-    await fault.heal(town, pick)
+    await fault.heal(stack, pick)
     show("healed")
-    recovering.push(recovered(town, traffic).then((ms) => recoveriesMs.push(ms)))
+    recovering.push(recovered(stack, traffic).then((ms) => recoveriesMs.push(ms)))
     await sleep(pauseMs)
   }
   await Promise.all(recovering)
@@ -126,7 +126,7 @@ async function hurt(town: Town, traffic: Traffic, forMs: number, seed: number) {
 }
 
 /** Resolves with how long it takes until an order that is uploaded from now on is final. */
-async function recovered({ client }: Town, traffic: Traffic): Promise<number> {
+async function recovered({ client }: Stack, traffic: Traffic): Promise<number> {
   const healed = performance.now()
   const before = traffic.uploads.size
   while (traffic.uploads.size === before) await sleep(RECOVERY_LOOK_INTERVAL_MS)
@@ -139,10 +139,10 @@ async function recovered({ client }: Town, traffic: Traffic): Promise<number> {
 }
 
 /** Waits until every order is final, for as long as that may take, and compares. */
-async function settle(town: Town, traffic: Traffic): Promise<Comparison> {
+async function settle(stack: Stack, traffic: Traffic): Promise<Comparison> {
   const deadline = performance.now() + LONGEST_DELAY_MS + SETTLED_MARGIN_MS
   for (;;) {
-    const comparison = await compare(town.client, traffic)
+    const comparison = await compare(stack.client, traffic)
     if (comparison.waiting.length === 0 || performance.now() > deadline) return comparison
     await sleep(LOOK_INTERVAL_MS)
   }

@@ -7,12 +7,13 @@ import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest"
 import {
   createGofermartClient,
+  followEvents,
   type GofermartClient,
   type Schemas,
-} from "@gofermart/client/client.ts"
-import { followEvents } from "@gofermart/client/follow-events.ts"
+} from "@gofermart/client"
 import { newLogin, newNumber } from "../harness/numbers.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
+import { settleUpload } from "./settle-upload.ts"
 
 const clientPackage = fileURLToPath(new URL("../../packages/client/", import.meta.url))
 
@@ -34,22 +35,22 @@ describe("what the client is generated from", () => {
 })
 
 describe("the client", () => {
-  let system: System
+  let system: SharedSystem
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql" })
+    system = await joinSharedSystem()
   })
-  afterAll(() => system.close())
 
   const register = async () => {
     const body = { login: newLogin(), password: "correct horse battery staple" }
     const { data } = await createGofermartClient(system.apiUrl).POST("/api/user/register", { body })
     return { token: data?.access_token ?? "" }
   }
-  const earn = async (client: GofermartClient, points: number) => {
+  const earn = async (client: GofermartClient, hundredths: number) => {
     const number = newNumber()
-    await system.simulator.know(number, points)
     const params = { header: { prefer: "wait=30" } }
-    return client.POST("/api/user/orders", { body: number, params })
+    const uploading = client.POST("/api/user/orders", { body: number, params })
+    await settleUpload(system.database, number, hundredths)
+    return uploading
   }
   const withdraw = (client: GofermartClient, order: string, sum: number) =>
     client.POST("/api/user/balance/withdraw", {
@@ -59,7 +60,7 @@ describe("the client", () => {
 
   it("earns, spends once under a key, and knows what is left", async () => {
     const client = createGofermartClient(system.apiUrl, await register())
-    const earned = await earn(client, 729.98)
+    const earned = await earn(client, 729_98)
     expect(earned.response.status).toBe(202)
     expect(earned.data).toMatchObject({ status: "PROCESSED", accrual: 729.98 })
     const paid = newNumber()
@@ -98,7 +99,7 @@ describe("the client", () => {
     const stop = new AbortController()
     const stream = followEvents(elsewhere, { signal: stop.signal, lastEventId: "0" })
 
-    const earned = await earn(client, 50)
+    const earned = await earn(client, 50_00)
     expect((await stream.next()).value).toMatchObject({
       id: "1",
       event: "order",

@@ -2,19 +2,19 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import type { Browser, Page } from "puppeteer-core"
 import { openBrowser } from "../harness/browser.ts"
 import { newLogin } from "../harness/numbers.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 
 const browserProgram = inject("browser")
 const why = "missing" in browserProgram ? ` (${browserProgram.missing})` : ""
 
 describe.skipIf("missing" in browserProgram)(`the page at /docs, in a browser${why}`, () => {
-  let system: System
+  let system: SharedSystem
   let browser: Browser
   let page: Page
   const asked: string[] = []
   const complaints: string[] = []
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
     browser = await openBrowser("path" in browserProgram ? browserProgram.path : "")
     page = await browser.newPage()
     page.on("request", (request) => asked.push(request.url()))
@@ -25,10 +25,7 @@ describe.skipIf("missing" in browserProgram)(`the page at /docs, in a browser${w
     await page.goto(`${system.apiUrl}/docs`)
     await page.waitForSelector(".opblock")
   })
-  afterAll(async () => {
-    await browser.close()
-    await system.close()
-  })
+  afterAll(() => browser.close())
 
   const operations = () =>
     Object.entries(inject("openapi").paths).flatMap(([path, methods]) =>
@@ -67,6 +64,23 @@ describe.skipIf("missing" in browserProgram)(`the page at /docs, in a browser${w
     const credentials = JSON.stringify({ login: newLogin(), password: "correct horse" })
     expect(await call("post", "/api/user/register", credentials)).toMatch(/^200/)
     expect(await call("get", "/api/user/balance")).toMatch(/^200/)
+  })
+
+  it("is made of files that are compressed already, and that a browser keeps for good", async () => {
+    const files = asked.filter((url) => url.startsWith(`${system.apiUrl}/docs/`))
+    expect(files.length).toBeGreaterThan(3)
+    for (const url of files) {
+      for (const encodings of ["gzip, br", "br, zstd, deflate", "identity", "gzip;q=0, *"]) {
+        const headers = { "accept-encoding": encodings }
+        const response = await fetch(url, { headers })
+        expect(response.headers.get("cache-control")).toBe("public, max-age=31536000, immutable")
+        expect(response.headers.get("vary")).toBe("accept-encoding")
+        const encoding = encodings.startsWith("gzip,") ? "gzip" : null
+        expect(response.headers.get("content-encoding")).toBe(encoding)
+        // One that is compressed for this answer comes in pieces, of a length that is not known.
+        expect(response.headers.get("content-length")).toMatch(/^\d+$/)
+      }
+    }
   })
 
   it("loads nothing from elsewhere and breaks no rule of its own policy", async () => {

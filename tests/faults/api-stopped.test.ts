@@ -1,13 +1,13 @@
 import { Agent, request } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterEach, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { holdCommits, untilWaiting } from "../harness/commits.ts"
 import { startOwnDatabase } from "../harness/database.ts"
 import { expectOwnAccruals } from "../harness/load.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -58,7 +58,6 @@ async function keepAsking(apiUrl: string, customer: Customer, what: Sent["what"]
 
 describeOnBackends("the API told to stop", (backend) => {
   let system: System
-  afterEach(() => system.close())
 
   it("18: SIGTERM under load: all under way is answered, nothing is reset, it exits with 0", async () => {
     const database = await startOwnDatabase()

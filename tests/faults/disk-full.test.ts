@@ -4,14 +4,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
-import { afterEach, beforeEach, expect, it } from "vitest"
+import { beforeEach, expect, it, onTestFinished } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { startOwnDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { expectSound } from "./oracle.ts"
+import { expectSound } from "./after-a-fault.ts"
 import { Traffic } from "./traffic.ts"
 
 const run = promisify(execFile)
@@ -33,11 +33,11 @@ describeOnBackends("PostgreSQL's disk full", (backend) => {
   beforeEach(async () => {
     disk = await mkdtemp(join(tmpdir(), "gofermart-disk-"))
     await asRoot("mount", "-t", "tmpfs", "-o", `size=${DISK_SIZE},mode=777`, "tmpfs", disk)
-  })
-  afterEach(async () => {
-    await system.close()
-    await asRoot("umount", disk)
-    await rmdir(disk)
+    // Behind the end of the server that is on it, which is the test's as well.
+    onTestFinished(async () => {
+      await asRoot("umount", disk)
+      await rmdir(disk)
+    })
   })
 
   it("28: 503 while there is no room, and on it goes when there is", async () => {

@@ -1,15 +1,19 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { Client } from "pg"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
+import { holdCommits, untilWaiting } from "../harness/commits.ts"
 import { startOwnDatabase } from "../harness/database.ts"
 import { expectOwnAccruals } from "../harness/load.ts"
 import { newLogin, newNumber, newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
 const SETTLED_WITHIN_MS = 36_000
 const WRITES = 40
+/** Less than a client waits for an answer, and more than a statement of a batch may take. */
+const COMMIT_DELAY_MS = 5_000
 
 /** How far the log was on disk when a write was answered. */
 interface Answered {
@@ -21,7 +25,6 @@ interface Answered {
 
 describe("the loss of everything that PostgreSQL had not flushed", () => {
   let system: System
-  afterEach(() => system.close())
 
   it("22: a write that was answered is on disk, which needs synchronous_commit", async () => {
     const database = await startOwnDatabase()
@@ -57,6 +60,22 @@ describe("the loss of everything that PostgreSQL had not flushed", () => {
     await expectAllSettledOnce(system, numbers, SETTLED_WITHIN_MS)
     await expectOwnAccruals(system, numbers)
     await database.expectNoneInTransaction()
+  })
+})
+
+describe("commits that take longer than a batch may", () => {
+  let system: System
+
+  it("48: a standby that answers late delays uploads; each is answered 202, once", async () => {
+    const database = await startOwnDatabase()
+    system = await startSystem({ backend: "postgresql", database, workers: 0 })
+    const customers = await Promise.all(Array.from({ length: 4 }, () => system.register()))
+    const commits = await holdCommits(database.url)
+    const uploads = Promise.all(customers.map((customer) => customer.upload(newNumber())))
+    await untilWaiting(database.client, "record_orders", "commit")
+    await sleep(COMMIT_DELAY_MS)
+    await commits.release()
+    expect(await uploads).toEqual(customers.map(() => 202))
   })
 })
 

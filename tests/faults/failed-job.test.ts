@@ -3,18 +3,25 @@ import { afterEach, beforeEach, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   json,
   order,
   type ScriptedScoring,
   startScriptedScoring,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { expectEarned, expectQueueEmpty, openQueue, statusOf } from "./instants.ts"
+import {
+  expectEarned,
+  expectQueueEmpty,
+  openQueue,
+  statusOf,
+} from "../harness/database-breakpoints.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { readInstant } from "../harness/instants.ts"
 
 const LEASE_MS = 1_000
-/** Longer than an order is asked about in vain before its job fails. */
+/** Longer than an order is polled in vain before its job fails. */
 const DAY_MS = 86_400_000
 
 interface Board {
@@ -44,7 +51,6 @@ describeOnBackends("A job that failed under its order's id", (backend) => {
   })
   afterEach(async () => {
     await queue.close()
-    await system.close()
     await scoring.close()
   })
 
@@ -72,8 +78,12 @@ describeOnBackends("A job that failed under its order's id", (backend) => {
     const { client } = system.database
     const leases = new Set<number>()
     await eventually("requeue has come by four times", async () => {
-      const { requeueAt } = await client.accrual.findFirstOrThrow({ where: { order: { number } } })
-      leases.add(requeueAt.getTime())
+      const requeueAtUs = await readInstant(
+        client,
+        sql`(SELECT a.requeue_at FROM accruals a JOIN orders o ON o.id = a.order_id
+              WHERE o.number = ${number})`,
+      )
+      leases.add((requeueAtUs ?? 0) / 1_000)
       return leases.size >= 5
     })
     const ends = [...leases].toSorted((a, b) => a - b)

@@ -1,4 +1,7 @@
 import type { AccrualStatus } from "@gofermart/shared/domain/accrual-status.ts"
+import type { RecordOutcome } from "@gofermart/shared/ledger/record-orders.ts"
+import type { Settlement } from "@gofermart/shared/ledger/settle-accruals.ts"
+import type { WithdrawOutcome } from "@gofermart/shared/ledger/withdraw.ts"
 
 /** What a customer or the scoring system can do to the ledger. Users and orders are places in lists. */
 export type Operation =
@@ -12,20 +15,8 @@ type Answer =
   | { kind: "NOT_FINAL" }
   | { kind: "NOT_REGISTERED" }
 
-/** What the ledger says about it; `withdrawn` also for a repeated one, as over HTTP. */
-export type Outcome =
-  | "accepted"
-  | "already_uploaded"
-  | "taken"
-  | "withdrawn"
-  | "not_enough"
-  | "not_owned"
-  | "key_reused"
-  | "settled"
-  | "waiting"
-  | "already_settled"
-  | "contradicted"
-  | "not_awaited"
+/** What the ledger says about it; of a repeated withdrawal `withdrawn`, as over HTTP. */
+export type Outcome = RecordOutcome | WithdrawOutcome | Settlement["outcome"]
 
 interface Account {
   current: number

@@ -35,14 +35,13 @@ export async function openLedger(database: Database, users: number, orders: numb
       if (operation.do === "settle") return settle(database, number, operation.answer)
       const userId = userIds[operation.user] ?? 0n
       if (operation.do === "upload") {
-        const [outcome] = await recordOrders(database, [{ userId, number }], LEASE_MS)
-        return outcome as Outcome
+        return only(await recordOrders(database, [{ userId, number }], LEASE_MS))
       }
       const { key: idempotencyKey, hundredths } = operation
       const value = pointsFromHundredths(hundredths)
       const withdrawal = { userId, idempotencyKey, number, value, ownedOnly: false }
       const outcome = await withdraw(database, withdrawal)
-      return outcome === "repeated" ? "withdrawn" : (outcome as Outcome)
+      return outcome === "repeated" ? "withdrawn" : outcome
     },
     accounts: () => Promise.all(userIds.map((userId) => readAccount(database, userId, numbers))),
     statuses: () => readStatuses(database, userIds, numbers),
@@ -137,8 +136,13 @@ async function settle(
     answer.kind === "PROCESSED"
       ? { kind: answer.kind, points: pointsFromHundredths(answer.hundredths) }
       : answer
-  const [settlement] = await settleAccruals(database, [{ number, answer: points }], 0)
-  return settlement?.outcome as Outcome
+  return only(await settleAccruals(database, [{ number, answer: points }], 0)).outcome
+}
+
+/** The one that there is. */
+function only<Item>([item]: Item[]): Item {
+  if (item === undefined) throw new Error("the ledger gave no outcome")
+  return item
 }
 
 async function readAccount(

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { Customer } from "@gofermart/local-stack/customer.ts"
 import { freePort } from "@gofermart/local-stack/ports.ts"
-import { afterEach, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { holdCommits, untilWaiting } from "../harness/commits.ts"
 import { startOwnDatabase, type TestDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { expectSound } from "./oracle.ts"
+import { expectSound } from "./after-a-fault.ts"
 import { Traffic } from "./traffic.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -34,7 +34,6 @@ function expectAnswered(traffic: Traffic): void {
 
 describeOnBackends("PostgreSQL away", (backend) => {
   let system: System
-  afterEach(() => system.close())
 
   it("19: every connection terminated, also around COMMIT: repeated or 503, no second debit", async () => {
     const database = await startOwnDatabase()
@@ -70,7 +69,7 @@ describeOnBackends("PostgreSQL away", (backend) => {
     expect(await answers).toEqual([200, undefined])
     expect(await anna.withdrawals()).toMatchObject([{ order: paid, sum: 0.01 }])
     await expectAllSettledOnce(system, [earned, uploaded], SETTLED_WITHIN_MS)
-    // It had no key of its own: the API made one. The oracle is to know that somebody asked for it.
+    // It had no key of its own: the API made one. The comparison is to know that somebody asked for it.
     const { idempotencyKey } = await database.client.withdrawal.findFirstOrThrow({
       where: { order: { number: paid } },
     })
@@ -89,7 +88,9 @@ describeOnBackends("PostgreSQL away", (backend) => {
     const refused = await anna.request("POST", "/api/user/orders", newNumber(), "text/plain")
     expect(refused.headers.get("retry-after")).toBe("1")
     await expectProblem(refused, 503, "unavailable")
-    expect((await fetch(`${system.apiUrl}/readyz`)).status).toBe(503)
+    await eventually("the API is not ready", async () => {
+      return (await fetch(`${system.apiUrl}/readyz`)).status === 503
+    })
     expect((await fetch(`${system.apiUrl}/healthz`)).status).toBe(200)
     const before = traffic.uploads.size
     await database.server.start()

@@ -8,11 +8,11 @@ import { describeOnBackends, describeOnRedis } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { countFinal, expectOwnAccruals } from "../harness/load.ts"
 import { newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startOwnRedis, startSystem, type System } from "../harness/system.ts"
-import { layTripwire } from "../harness/tripwire.ts"
-import { expectQueueEmpty, openQueue } from "./instants.ts"
-import { expectSound } from "./oracle.ts"
+import { startBreakpointProxy } from "../harness/breakpoint-proxy.ts"
+import { expectQueueEmpty, openQueue } from "../harness/database-breakpoints.ts"
+import { expectSound } from "./after-a-fault.ts"
 import { Traffic } from "./traffic.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -117,7 +117,7 @@ describeOnBackends("The queue lost", (backend) => {
     system = await startSystem({ backend, workers: 0, ...(redis === undefined ? {} : { redis }) })
     queue = await openQueue(system)
     await system.simulator.behave({ autoRegister: true })
-    const wire = await layTripwire(system.queueUrl)
+    const wire = await startBreakpointProxy(system.queueUrl)
     const { details } = await system.addApi({ QUEUE_URL: wire.url })
     const anna = await system.register()
     const path = `${details["url"]}/api/user/orders`
@@ -147,7 +147,6 @@ describeOnBackends("The queue lost", (backend) => {
 
 describeOnRedis("The queue full", () => {
   let system: System
-  afterEach(() => system.close())
 
   it("10: Redis at maxmemory: uploads stay durable, and all settle once there is room", async () => {
     system = await startSystem({ backend: "redis", workers: 2 })

@@ -1,10 +1,11 @@
 import type { Customer } from "@gofermart/local-stack/customer.ts"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
 import { holdTransaction, untilWaiting } from "../harness/commits.ts"
 import { eventually } from "../harness/eventually.ts"
 import { expectOwnAccruals } from "../harness/load.ts"
+import { waitLongForLocks } from "../harness/lock-timeouts.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -21,12 +22,9 @@ describe("requests that race, at two APIs", () => {
     const second = await system.addApi()
     apiUrls = [system.apiUrl, second.details["url"] ?? ""]
     await system.simulator.behave({ autoRegister: true })
-    // The races begin with everybody waiting, on a busy machine for longer than the product would.
-    await system.database.client.$executeRaw`
-      ALTER FUNCTION record_orders SET lock_timeout = '20s'`
-    await system.database.client.$executeRaw`ALTER FUNCTION withdraw SET lock_timeout = '20s'`
+    // The races begin with everybody waiting.
+    await waitLongForLocks(system.database.client)
   })
-  afterEach(() => system.close())
 
   /** The status of the answer. The `turn` decides which API is asked. */
   const post = async (

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { gzipSync } from "node:zlib"
 import type { Customer } from "@gofermart/local-stack/customer.ts"
@@ -9,7 +8,8 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { peakMemoryBytes } from "../harness/peak-memory.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   json,
   order,
@@ -17,7 +17,7 @@ import {
   type ScriptedScoring,
   startScriptedScoring,
   unknown,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 /** Requeue's longest lease is 5 s, the backoff's second delay 2.4 s; and 30 s. */
@@ -29,7 +29,7 @@ const BOMB_BYTES = 10_000_000
 /** What the kernel's buffers on both sides may take of a body that nobody reads, and more. */
 const TAKEN_BYTES_MAX = 32_000_000
 /** A worker that held a body of 100 MB, or what a bomb becomes, would grow by more. */
-const GROWTH_KB_MAX = 80_000
+const GROWTH_BYTES_MAX = 80_000_000
 
 describeOnBackends("a scoring system whose answers are wrong", (backend) => {
   let scoring: ScriptedScoring
@@ -131,11 +131,11 @@ describeOnBackends("a scoring system whose answers are wrong", (backend) => {
     const numbers: string[] = []
     // One after another: what each costs the worker is to be seen.
     for (const [reply, lastAnswer] of wrong) {
-      const before = await peakKb(worker)
+      const before = await peakMemoryBytes(worker)
       const number = await upload(anna, reply)
       await expectPutOff(number, lastAnswer)
       heal(number)
-      expect((await peakKb(worker)) - before).toBeLessThan(GROWTH_KB_MAX)
+      expect((await peakMemoryBytes(worker)) - before).toBeLessThan(GROWTH_BYTES_MAX)
       numbers.push(number)
     }
     expect(sentBytes).toBeGreaterThan(0)
@@ -245,9 +245,3 @@ describeOnBackends("a scoring system whose answers are wrong", (backend) => {
     await expectAllSettledOnce(system, [number], SETTLED_WITHIN_MS)
   })
 })
-
-/** The most memory that the process has ever held, from the kernel. */
-async function peakKb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8")
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1])
-}

@@ -3,9 +3,11 @@ import { expect, it, onTestFinished } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { order, type Reply, startScriptedScoring } from "../harness/scripted-scoring.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
+import { order, type Reply, startScriptedScoring } from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { readInstant } from "../harness/instants.ts"
 
 /** How much later than the 429 a call may still begin: it was on its way. */
 const TOLERANCE_MS = 250
@@ -16,9 +18,26 @@ const SPREAD_MS = 1_500
 /** The longest pause that is waited for is 10 s, requeue's longest lease 5 s; and 30 s. */
 const SETTLED_WITHIN_MS = 40_000
 const ORDERS = 120
+const WINDOW_MS = 4_000
 const ANSWER_MS = 60
-/** Both workers are at it, and most orders are still to be asked about. */
+/** Both workers are at it, and most orders are still to be polled. */
 const CALLS_BEFORE = 12
+
+/** The header, and for how long it asks to wait. */
+type Kind = [kind: string, header: () => string | undefined, usualMs: number | undefined]
+
+const SHORT_AND_LONG: Kind[] = [
+  ["of seconds", () => "2", 2_000],
+  ["that is absent, which is a minute", () => undefined, 60_000],
+]
+/** On one queue: it is told for how long to pause, and not how that was read. */
+const OTHER_KINDS: Kind[] = [
+  ["of an HTTP date", inTwoSeconds, undefined],
+  ["that is negative, which is a second", () => "-5", 1_000],
+  ["of 10^9, which is ten minutes", () => "1000000000", 600_000],
+  ["of a date in the year 9999, which is ten minutes", () => FAR_AWAY, 600_000],
+  ["of rubbish, which is a minute", () => "10^9", 60_000],
+]
 
 interface Call {
   worker: string
@@ -41,12 +60,9 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
     const numbers = newNumbers(ORDERS)
     for (const number of numbers) scoring.script(number, reply)
     const system = await startSystem({ backend, workers: 0, env: { WORKER_CONCURRENCY: "2" } })
-    onTestFinished(() => system.close())
     const startWorker = (name: string) =>
       system.addWorker({ SCORING_URL: `${scoring.url}/${name}` })
-    const startWorkers = async () => {
-      for (const name of ["first", "second"]) await startWorker(name)
-    }
+    const startWorkers = () => Promise.all(["first", "second"].map(startWorker))
     await startWorkers()
     const anna = await system.register()
     await Promise.all(numbers.map((number) => anna.upload(number)))
@@ -55,15 +71,8 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
   const bothAreBusy = (calls: Call[]) =>
     calls.length >= CALLS_BEFORE && new Set(calls.map(({ worker }) => worker)).size === 2
 
-  it.each([
-    ["of seconds", () => "2", 2_000],
-    ["of an HTTP date", inTwoSeconds, undefined],
-    ["that is negative, which is a second", () => "-5", 1_000],
-    ["of 10^9, which is ten minutes", () => "1000000000", 600_000],
-    ["of a date in the year 9999, which is ten minutes", () => FAR_AWAY, 600_000],
-    ["that is absent, which is a minute", () => undefined, 60_000],
-    ["of rubbish, which is a minute", () => "10^9", 60_000],
-  ] as [string, () => string | undefined, number | undefined][])(
+  const kinds = backend === "postgresql" ? [...SHORT_AND_LONG, ...OTHER_KINDS] : SHORT_AND_LONG
+  it.each(kinds)(
     "30: Retry-After %s: no call until the pause is over",
     async (_kind, header, usualMs) => {
       let refusedAt = Infinity
@@ -134,6 +143,32 @@ describeOnBackends("a scoring system that answers 429 to one of two workers", (b
   })
 })
 
+describeOnBackends("a scoring system that allows 10 requests in a window", (backend) => {
+  it("is left alone by both workers until its Retry-After has passed, and settles all", async () => {
+    const system = await startSystem({ backend, workers: 2 })
+    const numbers = newNumbers(20)
+    for (const number of numbers) await system.simulator.know(number, 1)
+    await system.simulator.behave({ requestsPerMinute: 10, windowMs: WINDOW_MS })
+    const anna = await system.register()
+    await Promise.all(numbers.map((number) => anna.upload(number)))
+    await expectAllSettledOnce(system, numbers)
+    expect(await anna.balance()).toEqual({ current: 20, withdrawn: 0 })
+
+    const calls = await system.simulator.calls()
+    const refusals = calls.filter((call) => call.status === 429)
+    expect(refusals.length).toBeGreaterThan(0)
+    // Retry-After is the rest of the window in whole seconds, rounded up; the window begins with
+    // its first call.
+    const windowStart = calls[0]?.at ?? 0
+    const firstRefusal = refusals[0]?.at ?? 0
+    const pauseMs = Math.ceil((windowStart + WINDOW_MS - firstRefusal) / 1_000) * 1_000
+    const during = calls.filter(
+      ({ at }) => at > firstRefusal + TOLERANCE_MS && at < firstRefusal + pauseMs,
+    )
+    expect(during).toEqual([])
+  })
+})
+
 /** It names a limit that does not hold the orders up: this is about the pause. */
 function refused(headers: Record<string, string>): Reply {
   return (_number, response) =>
@@ -153,14 +188,14 @@ function countProcessing(system: System): Promise<number> {
 
 /** For how long the database says that the fleet's pause still is. */
 async function fleetPauseMs(system: System): Promise<number> {
-  const pause = await eventually("the pause is in the database", async () => {
-    return (await system.database.client.scoringPause.findFirst()) ?? undefined
-  })
-  return pause.pausedUntil.getTime() - Date.now()
+  const pausedUntilUs = await eventually("the pause is in the database", () =>
+    readInstant(system.database.client, sql`(SELECT paused_until FROM scoring_pause)`),
+  )
+  return pausedUntilUs / 1_000 - Date.now()
 }
 
 /** What an operator does who will not wait: a fleet that starts anew knows what the database says. */
-async function endPause(system: System, startWorkers: () => Promise<void>): Promise<void> {
+async function endPause(system: System, startWorkers: () => Promise<unknown>): Promise<void> {
   await Promise.all(system.workers.map((worker) => worker.stop()))
   await system.database.client.scoringPause.deleteMany()
   await startWorkers()

@@ -8,13 +8,13 @@ import { expect, it, onTestFinished } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   order,
   type ScriptedScoring,
   startScriptedScoring,
   status,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import {
   dribble,
@@ -45,7 +45,6 @@ describeOnBackends("a scoring system that is slow", (backend) => {
   const start = async (scoringUrl: string, more: Record<string, string> = {}) => {
     const env = { SCORING_TIMEOUT: `${TIMEOUT_MS}ms`, ...more }
     const system = await startSystem({ backend, scoringUrl, env })
-    onTestFinished(() => system.close())
     return system
   }
 

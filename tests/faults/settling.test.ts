@@ -4,29 +4,24 @@ import { afterEach, beforeEach, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { expectProblem } from "../harness/problem.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   order,
-  type Reply,
   type ScriptedScoring,
   startScriptedScoring,
+  together,
   unknown,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System, type SystemOptions } from "../harness/system.ts"
-import { layTripwire } from "../harness/tripwire.ts"
+import { startBreakpointProxy } from "../harness/breakpoint-proxy.ts"
 import {
   expectEarned,
   expectQueueEmpty,
   lastSettlementAt,
-  lockBalance,
   openQueue,
   statusOf,
-} from "./instants.ts"
+} from "../harness/database-breakpoints.ts"
 
-const LOCKED_MS = 30_000
-/** The backoff has grown to 38 s at most when the lock of 30 s ends; and 30 s. */
-const SETTLED_WITHIN_MS = 68_000
 const GRACE_MS = 4_000
 
 describeOnBackends("Settling", (backend) => {
@@ -39,59 +34,12 @@ describeOnBackends("Settling", (backend) => {
   })
   afterEach(async () => {
     await queue.close()
-    await system.close()
     await scoring.close()
   })
   const start = async (options: Omit<SystemOptions, "backend" | "scoringUrl">) => {
     system = await startSystem({ ...options, backend, scoringUrl: scoring.url })
     queue = await openQueue(system)
   }
-
-  /** Lets nobody have the reply before `asked` of them have asked. */
-  const together = (asked: number, reply: Reply): Reply => {
-    const waiting: (() => void)[] = []
-    return (number, response) => {
-      waiting.push(() => reply(number, response))
-      if (waiting.length >= asked) for (const answer of waiting.splice(0)) answer()
-    }
-  }
-
-  it("24: a balance locked for 30 s: its user alone waits, and is told to come back", async () => {
-    await start({ workers: 1, env: { SCORING_TIMEOUT: "20s" } })
-    const [anna, boris] = await Promise.all([system.register(), system.register()])
-    const lock = await lockBalance(system, anna.login)
-    const lockedUntil = performance.now() + LOCKED_MS
-    // All answers come at once, so that the two users' orders share their batches.
-    const numbers = newNumbers(40)
-    const reply = together(numbers.length, order("PROCESSED", "1"))
-    for (const number of numbers) scoring.script(number, reply, order("PROCESSED", "1"))
-    const upload = (number: string, i: number) => (i % 2 === 0 ? anna : boris).upload(number)
-    const statuses = await Promise.all(numbers.map(upload))
-    expect(new Set(statuses)).toEqual(new Set([202]))
-    const others = numbers.filter((_number, i) => i % 2 === 1)
-    await expectAllSettledOnce(system, others, 10_000)
-
-    const path = "/api/user/balance/withdraw"
-    const body = JSON.stringify({ order: newNumber(), sum: 1 })
-    while (performance.now() < lockedUntil) {
-      const refused = await anna.request("POST", path, body, "application/json")
-      await expectProblem(refused, 503, "overloaded")
-      expect(refused.headers.get("retry-after")).toBe("1")
-      expect(await anna.balance()).toEqual({ current: 0, withdrawn: 0 })
-      await boris.withdraw(newNumber(), 0.01)
-    }
-    const own = numbers.filter((_number, i) => i % 2 === 0)
-    for (const number of own) {
-      expect(await statusOf(system, number)).toBe("PROCESSING")
-      expect(scoring.polls(number).length).toBeGreaterThan(2)
-    }
-    await lock.release()
-    await expectAllSettledOnce(system, numbers, SETTLED_WITHIN_MS)
-    await expectEarned(system, anna.login, "20.00", 20)
-    expect((await anna.request("POST", path, body, "application/json")).status).toBe(200)
-    await expectQueueEmpty(queue)
-    await system.database.expectNoneInTransaction()
-  })
 
   it("36: the same order under ten jobs at once: one credit", async () => {
     await start({ workers: 2 })
@@ -119,7 +67,7 @@ describeOnBackends("Settling", (backend) => {
   ])("37: a worker's clock an hour %s: early or late, never wrong", async (_way, clock) => {
     const env = { SCORING_UNREGISTERED_GRACE: `${GRACE_MS}ms` }
     await start({ workers: 1, env })
-    const wire = await layTripwire(scoring.url)
+    const wire = await startBreakpointProxy(scoring.url)
     await system.addWorker({ NODE_OPTIONS: `--import=${clock.href}`, SCORING_URL: wire.url })
     const itAsks = wire.holdAt("GET /api/orders/").then(() => wire.release())
     const anna = await system.register()
@@ -156,7 +104,7 @@ describeOnBackends("Settling", (backend) => {
     await start({ workers: 0, env })
     const [early, late, frozen] = await Promise.all([0, 1, 2].map(() => system.register()))
     if (early === undefined || late === undefined || frozen === undefined) throw new Error()
-    const wire = await layTripwire(system.database.url)
+    const wire = await startBreakpointProxy(system.database.url)
     const stopped = await system.addWorker({
       DATABASE_URL: wire.url,
       QUEUE_URL: system.queueUrl,

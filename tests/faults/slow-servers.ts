@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { onTestFinished } from "vitest"
-import type { Reply } from "../harness/scripted-scoring.ts"
+import type { Reply } from "@gofermart/scoring-simulator/scripted.ts"
 
 const run = promisify(execFile)
 

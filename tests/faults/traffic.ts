@@ -5,6 +5,8 @@ import type { System } from "../harness/system.ts"
 
 const CUSTOMERS = 4
 const LANES = 8
+/** Between the requests of one lane: a fault is to meet requests under way, not a busy machine. */
+const REST_MS = 10
 /** Of ten requests one pays with points; the others upload. */
 const WITHDRAWAL_EVERY = 10
 const RETRY_DELAY_MS = 100
@@ -45,10 +47,10 @@ export class Traffic {
   static async start(system: System): Promise<Traffic> {
     await system.simulator.behave({ autoRegister: true })
     const customers = await Promise.all(Array.from({ length: CUSTOMERS }, () => system.register()))
-    return Traffic.begin(customers, 0)
+    return Traffic.begin(customers, REST_MS)
   }
 
-  /** The same with customers who are there, and a rest after each request. */
+  /** The same with customers who are there, and another rest. */
   static begin(customers: Customer[], restMs: number): Traffic {
     const traffic = new Traffic(customers, restMs)
     for (let lane = 0; lane < LANES; lane++) traffic.#lanes.push(traffic.#run(lane))
@@ -67,7 +69,7 @@ export class Traffic {
       if (customer === undefined) return
       if (i % WITHDRAWAL_EVERY === 0) await this.#withdraw(customer, `${lane}-${i}`, i)
       else await this.#upload(customer)
-      if (this.#restMs > 0) await sleep(this.#restMs)
+      await sleep(this.#restMs)
     }
   }
 

@@ -1,7 +1,91 @@
+import { join } from "node:path"
+import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-/** Where a promise is about fractions of a second, nothing else may take the machine's time. */
-const TO_THE_SPLIT_SECOND = "faults/scoring-pause.test.ts"
+// For the processes that run the tests, and what they start.
+Object.assign(process.env, compileCacheEnv())
+
+/** A promise of a few seconds at most: nothing else may take the machine's time. */
+const ALONE = [
+  "faults/balance-locked.test.ts",
+  "faults/hung-up-waits.test.ts",
+  "faults/login-crowd.test.ts",
+  "faults/long-lists.test.ts",
+  "faults/migrations.test.ts",
+  "faults/own-fate.test.ts",
+  "faults/pace.test.ts",
+  "faults/redis-role.test.ts",
+  "faults/requeue-backup.test.ts",
+  "faults/scoring-pause.test.ts",
+  "faults/unauthenticated.test.ts",
+  // `test` runs these too, and expects no times there.
+  "refusals/bodies.test.ts",
+  "refusals/flood.test.ts",
+  "refusals/orders.test.ts",
+]
+
+/** They wait for most of their time: for a lock or a pause to end. */
+const WAITING = [
+  "faults/failed-job.test.ts",
+  "faults/fair-order.test.ts",
+  "faults/killed-in-flight.test.ts",
+  "faults/killed-often.test.ts",
+  "faults/limit-raised.test.ts",
+  "faults/metrics-away.test.ts",
+  "faults/operator-away.test.ts",
+  "faults/outage.test.ts",
+  "faults/queue-silent.test.ts",
+  "faults/readiness-postgresql.test.ts",
+  "faults/readiness-redis.test.ts",
+  "faults/scoring-bursts.test.ts",
+  "faults/scoring-pace.test.ts",
+  "faults/scoring-slow.test.ts",
+  "faults/settling.test.ts",
+  "faults/vanished-client.test.ts",
+  "faults/worker-killed.test.ts",
+  "faults/worker-stopped.test.ts",
+]
+
+/** Begun first, so that none of them is left over when all others are done. */
+const LONGEST = [
+  "faults/backlog.test.ts",
+  "faults/killed-often.test.ts",
+  "faults/redis-role.test.ts",
+  "faults/scoring-pace.test.ts",
+  "faults/balance-locked.test.ts",
+  "faults/scoring-bursts.test.ts",
+  "faults/model.test.ts",
+  "faults/scoring-down.test.ts",
+  "faults/queue-lost.test.ts",
+]
+
+/** vitest knows how long a file takes where it has run before; in a fresh clone it has not. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = LONGEST.findIndex((name) => moduleId.endsWith(name))
+      return place < 0 ? LONGEST.length : place
+    }
+    // oxlint-disable-next-line unicorn/no-array-sort -- it is no array's
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
+const root = join(import.meta.dirname, "..")
+
+/** One after the other, each with so many files at once that two processors are busy, not overrun. */
+const GROUPS = [
+  {
+    load: "busy" as const,
+    include: ["faults/**/*.test.ts"],
+    exclude: [...WAITING, ...ALONE],
+    maxWorkers: 3,
+  },
+  { load: "waiting" as const, include: WAITING, exclude: [], maxWorkers: 3 },
+  { load: "alone" as const, include: ALONE, exclude: [], maxWorkers: 1 },
+]
 
 /**
  * The rows of what the system must survive, each with its fault, its healing and its check; and what
@@ -9,32 +93,23 @@ const TO_THE_SPLIT_SECOND = "faults/scoring-pause.test.ts"
  */
 export default defineConfig({
   test: {
-    root: new URL("..", import.meta.url).pathname,
+    root,
+    // Once for the whole run: a project that extended this one would have it again.
     globalSetup: "./harness/servers.ts",
-    setupFiles: "./harness/check-answers.ts",
-    reporters: ["verbose"],
-    testTimeout: 240_000,
-    hookTimeout: 120_000,
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "alone",
-          include: [TO_THE_SPLIT_SECOND],
-          maxWorkers: 1,
-          sequence: { groupOrder: 0 },
-        },
+    reporters: ["verbose", "./harness/suites-reporter.ts"],
+    sequence: { sequencer: LongestFirst },
+    projects: GROUPS.map(({ load, ...group }, groupOrder) => ({
+      test: {
+        ...group,
+        name: load,
+        root,
+        setupFiles: "./harness/each-file.ts",
+        provide: { load },
+        // They end what hangs, on a slow machine as well; how long a thing may take a test says itself.
+        testTimeout: 600_000,
+        hookTimeout: 240_000,
+        sequence: { groupOrder },
       },
-      {
-        extends: true,
-        test: {
-          name: "two at a time",
-          include: ["faults/**/*.test.ts", "operations/**/*.test.ts"],
-          exclude: [TO_THE_SPLIT_SECOND],
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-        },
-      },
-    ],
+    })),
   },
 })

@@ -4,11 +4,15 @@ import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
-import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { order, type ScriptedScoring, startScriptedScoring } from "../harness/scripted-scoring.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
+import {
+  order,
+  type ScriptedScoring,
+  startScriptedScoring,
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { layTripwire } from "../harness/tripwire.ts"
+import { startBreakpointProxy } from "../harness/breakpoint-proxy.ts"
 import {
   expectEarned,
   expectQueueEmpty,
@@ -17,11 +21,14 @@ import {
   openQueue,
   statusOf,
   untilSettlementWaits,
-} from "./instants.ts"
+} from "../harness/database-breakpoints.ts"
 
 const STOPPED_MS = 40_000
 const SHUTDOWN_GRACE_MS = 8_000
 const COMMIT_MS = 2_500
+const CALLS = 20
+/** Of a worker that waits for a slow scoring system. */
+const STOPPED_WITHIN_MS = 5_000
 /** A stopped worker's job is taken over within half a minute; and 30 s. */
 const SETTLED_WITHIN_MS = 60_000
 
@@ -40,14 +47,13 @@ describeOnBackends("A worker stopped in the middle of a settlement", (backend) =
   })
   afterEach(async () => {
     await queue.close()
-    await system.close()
     await scoring.close()
   })
 
   it("15: for 40 s, while a second one works, and then going on: one credit", async () => {
     const number = newNumber()
     scoring.script(number, order("PROCESSED", "15"))
-    const wire = await layTripwire(system.database.url)
+    const wire = await startBreakpointProxy(system.database.url)
     const stopped = await system.addWorker({
       DATABASE_URL: wire.url,
       QUEUE_URL: system.queueUrl,
@@ -104,6 +110,29 @@ describeOnBackends("A worker stopped in the middle of a settlement", (backend) =
     expect(scoring.polls(number)).toHaveLength(1)
     await expectAllSettledOnce(system, [number])
     await expectEarned(system, anna.login, "17.00", 1)
+    await system.database.expectNoneInTransaction()
+  })
+
+  it("54: by SIGTERM while the scoring system is slow: it gives the calls up, and the jobs go back", async () => {
+    const numbers = newNumbers(CALLS)
+    const held: (() => void)[] = []
+    for (const number of numbers) {
+      scoring.script(number, (...answer) => held.push(() => order("PROCESSED", "1")(...answer)))
+    }
+    const worker = await system.addWorker()
+    await Promise.all(numbers.map((number) => anna.upload(number)))
+    await eventually("all are polled", () => Promise.resolve(held.length === CALLS))
+    const toldAt = performance.now()
+    expect(await worker.stop()).toBe(0)
+    expect(performance.now() - toldAt).toBeLessThan(STOPPED_WITHIN_MS)
+
+    for (const number of numbers) scoring.script(number, order("PROCESSED", "1"))
+    await system.addWorker()
+    // Each was polled twice and credited once; none had to be found again as the job of a dead worker.
+    await expectAllSettledOnce(system, numbers, SETTLED_WITHIN_MS)
+    for (const number of numbers) expect(scoring.polls(number)).toHaveLength(2)
+    await expectEarned(system, anna.login, `${CALLS}.00`, CALLS)
+    expect(await system.logs()).not.toContain("a job was taken over")
     await system.database.expectNoneInTransaction()
   })
 })

@@ -10,7 +10,10 @@ import {
   recordOne,
   settleOne,
 } from "../harness/ledger.ts"
+import { waitLongForLocks } from "../harness/lock-timeouts.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { databaseNow, readInstant } from "../harness/instants.ts"
 
 const NOBODY = 999_999_999n
 
@@ -18,6 +21,7 @@ describe("recording orders", () => {
   let test: TestDatabase
   beforeAll(async () => {
     test = await createDatabase()
+    await waitLongForLocks(test.client)
   })
   afterAll(() => test.drop())
 
@@ -32,8 +36,12 @@ describe("recording orders", () => {
       include: { accrual: true },
     })
     expect(order.accrual).toMatchObject({ status: "PROCESSING", value: null, version: null })
-    expect(order.accrual?.requeueAt.getTime()).toBeGreaterThan(Date.now() + LEASE_MS - 10_000)
-    expect(order.uploadedAt).not.toBeNull()
+    const uploadedAt = sql`(SELECT uploaded_at FROM orders WHERE id = ${orderId})`
+    const [lease] = await test.client.$queryRaw<[{ ms: number }]>`
+      SELECT (extract(epoch FROM requeue_at - created_at) * 1000)::float8 AS ms
+        FROM accruals WHERE order_id = ${orderId}`
+    expect(lease.ms).toBe(LEASE_MS)
+    expect(await readInstant(test.client, uploadedAt)).toBeDefined()
   })
 
   it("answers each upload of a batch in its place", async () => {
@@ -66,6 +74,13 @@ describe("recording orders", () => {
     ).toEqual(["accepted", "taken", "already_uploaded"])
   })
 
+  it("gives a number of two users in one batch to the first of them", async () => {
+    const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
+    const number = newNumber()
+    const uploads = [boris, anna].map((userId) => ({ userId, number }))
+    expect(await record(uploads)).toEqual(["accepted", "taken"])
+  })
+
   it("gives a number uploaded by many calls at once one owner and one acceptance", async () => {
     const [anna, boris] = [await createUser(test.client), await createUser(test.client)]
     const number = newNumber()
@@ -81,7 +96,7 @@ describe("recording orders", () => {
 
   it("lets overlapping batches in opposite orders all finish", async () => {
     const userId = await createUser(test.client)
-    const numbers = newNumbers(50)
+    const numbers = newNumbers(500)
     const uploads = numbers.map((number) => ({ userId, number }))
     const batches = Array.from({ length: 20 }, (_, i) =>
       record(i % 2 === 0 ? uploads : uploads.toReversed()),
@@ -101,6 +116,8 @@ describe("recording orders", () => {
     expect(both.flat().toSorted()).toEqual(["accepted", "already_uploaded"])
     const accrual = await test.client.accrual.findFirstOrThrow({ where: { order: { number } } })
     expect(accrual.status).toBe("PROCESSING")
+    const uploadedAt = sql`(SELECT uploaded_at FROM orders WHERE number = ${number})`
+    expect(await readInstant(test.client, uploadedAt)).toBeDefined()
   })
 
   it("opens an UNREGISTERED order again, with a grace time that begins anew", async () => {
@@ -111,14 +128,25 @@ describe("recording orders", () => {
     expect(await settleOne(test.client, orderId, { kind: "NOT_REGISTERED" }, 0)).toMatchObject({
       outcome: "settled",
     })
+    await test.client.$executeRaw`
+      UPDATE accruals SET requeue_at = 'epoch'::timestamptz WHERE order_id = ${orderId}`
+    const before = await databaseNow(test.client)
     expect(await record([{ userId, number }])).toEqual(["accepted"])
     const accrual = await test.client.accrual.findUniqueOrThrow({ where: { orderId } })
     expect(accrual).toMatchObject({
       status: "PROCESSING",
-      unknownSince: null,
       version: null,
       balanceAfter: null,
     })
+    const unknownSince = sql`(SELECT unknown_since FROM accruals WHERE order_id = ${orderId})`
+    expect(await readInstant(test.client, unknownSince)).toBeUndefined()
+    // Its upload, its change and its lease are of now.
+    const uploadedAt = sql`(SELECT uploaded_at FROM orders WHERE id = ${orderId})`
+    expect(await readInstant(test.client, uploadedAt)).toBeGreaterThan(before)
+    const changedAt = sql`(SELECT updated_at FROM accruals WHERE order_id = ${orderId})`
+    expect(await readInstant(test.client, changedAt)).toBeGreaterThan(before)
+    const leaseEnd = sql`(SELECT requeue_at FROM accruals WHERE order_id = ${orderId})`
+    expect(await readInstant(test.client, leaseEnd)).toBeGreaterThan(before + LEASE_MS * 1_000)
   })
 
   it("does not open an order with a verdict again", async () => {

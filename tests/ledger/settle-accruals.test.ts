@@ -14,7 +14,10 @@ import {
   settleMany,
   settleOne,
 } from "../harness/ledger.ts"
+import { waitLongForLocks } from "../harness/lock-timeouts.ts"
 import { newNumber } from "../harness/numbers.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { readInstant } from "../harness/instants.ts"
 
 const INVALID: ScoringAnswer = { kind: "INVALID" }
 const NOT_FINAL: ScoringAnswer = { kind: "NOT_FINAL" }
@@ -37,6 +40,8 @@ describe("settling accruals", () => {
     const userId = await createUser(test.client)
     return { userId, orderId: await recordOne(test.client, userId) }
   }
+  const unknownSinceOf = (orderId: bigint) =>
+    readInstant(test.client, sql`(SELECT unknown_since FROM accruals WHERE order_id = ${orderId})`)
   const accrualOf = (orderId: bigint) =>
     test.client.accrual.findUniqueOrThrow({ where: { orderId } })
 
@@ -79,12 +84,27 @@ describe("settling accruals", () => {
     expect((await balanceOf(test.client, userId)).current).toBe("1.00")
   })
 
-  it("credits an order that ten calls settle at once once", async () => {
+  it("applies an answer to the order that it names, beside one that names none", async () => {
     const { userId, orderId } = await newOrder()
-    const calls = Array.from({ length: 10 }, () => settle(orderId, processed(100)))
-    const all = (await Promise.all(calls)).map(({ outcome }) => outcome)
-    expect(all.filter((outcome) => outcome === "settled")).toHaveLength(1)
+    const settlements = await settleMany(test.client, [
+      { orderId: 999_999_999n, answer: INVALID },
+      { orderId, answer: processed(100) },
+    ])
+    expect(settlements.map(({ outcome }) => outcome)).toEqual(["not_awaited", "settled"])
     expect((await balanceOf(test.client, userId)).current).toBe("1.00")
+  })
+
+  it("tells for how long an order that waits has been uploaded and unknown, in milliseconds", async () => {
+    const { orderId } = await newOrder()
+    await settle(orderId, NOT_REGISTERED)
+    await test.client.$executeRaw`
+      UPDATE orders SET uploaded_at = now() - interval '1 hour' WHERE id = ${orderId}`
+    await test.client.$executeRaw`
+      UPDATE accruals SET unknown_since = now() - interval '30 minutes' WHERE order_id = ${orderId}`
+    const { outcome, ageMs, unknownMs } = await settle(orderId, NOT_REGISTERED)
+    expect(outcome).toBe("waiting")
+    expect(Math.floor((ageMs ?? 0) / 60_000)).toBe(60)
+    expect(Math.floor((unknownMs ?? 0) / 60_000)).toBe(30)
   })
 
   it("gives several orders of one user in a batch versions and balances in a row", async () => {
@@ -95,18 +115,6 @@ describe("settling accruals", () => {
     const accruals = await Promise.all(orderIds.map(accrualOf))
     expect(accruals.map(({ version }) => version)).toEqual([1n, 2n])
     expect(accruals.map(({ balanceAfter }) => balanceAfter?.toFixed(2))).toEqual(["1.00", "3.00"])
-  })
-
-  it("lets many overlapping batches in every order all finish", async () => {
-    const users = await Promise.all(Array.from({ length: 8 }, () => createUser(test.client)))
-    const orderIds = await Promise.all(users.map((userId) => recordOne(test.client, userId)))
-    const batch = orderIds.map((orderId) => ({ orderId, answer: processed(100) }))
-    const calls = Array.from({ length: 20 }, (_, i) =>
-      settleMany(test.client, [...batch.slice(i % 8), ...batch.slice(0, i % 8)].toReversed()),
-    )
-    const all = (await Promise.all(calls)).flat()
-    expect(all.filter(({ outcome }) => outcome === "settled")).toHaveLength(orderIds.length)
-    expect(all.filter(({ outcome }) => outcome === "locked")).toHaveLength(0)
   })
 
   it("leaves out the users whose balance somebody holds, and settles the others", async () => {
@@ -132,6 +140,7 @@ describe("settling accruals", () => {
     await test.client.userBalance.delete({ where: { userId } })
     expect((await settle(orderId, processed(100))).outcome).toBe("waiting")
     expect((await accrualOf(orderId)).status).toBe("PROCESSING")
+    expect(await test.client.contradiction.count({ where: { orderId } })).toBe(0)
     await test.client.userBalance.create({ data: { userId } })
   })
 
@@ -147,9 +156,10 @@ describe("settling accruals", () => {
       const { orderId } = await newOrder()
       const first = await settle(orderId, NOT_REGISTERED, 0)
       expect(first).toMatchObject({ outcome: "waiting" })
-      const { unknownSince } = await accrualOf(orderId)
+      const unknownSince = await unknownSinceOf(orderId)
       expect(await settle(orderId, NOT_REGISTERED)).toMatchObject({ outcome: "waiting" })
-      expect((await accrualOf(orderId)).unknownSince).toEqual(unknownSince)
+      expect(unknownSince).toEqual(expect.any(Number))
+      expect(await unknownSinceOf(orderId)).toEqual(unknownSince)
     })
 
     it("settles it as UNREGISTERED once the grace time has passed", async () => {
@@ -160,9 +170,11 @@ describe("settling accruals", () => {
         return settlement.outcome === "waiting" ? undefined : settlement.outcome
       })
       expect(outcome).toBe("settled")
-      const { status, unknownSince, updatedAt } = await accrualOf(orderId)
-      expect(status).toBe("UNREGISTERED")
-      expect(Number(updatedAt) - Number(unknownSince)).toBeGreaterThanOrEqual(200)
+      expect((await accrualOf(orderId)).status).toBe("UNREGISTERED")
+      const [grace] = await test.client.$queryRaw<[{ ms: number }]>`
+        SELECT (extract(epoch FROM updated_at - unknown_since) * 1000)::float8 AS ms
+          FROM accruals WHERE order_id = ${orderId}`
+      expect(grace.ms).toBeGreaterThanOrEqual(200)
       expect((await balanceOf(test.client, userId)).version).toBe(1)
     })
 
@@ -170,8 +182,25 @@ describe("settling accruals", () => {
       const { orderId } = await newOrder()
       await settle(orderId, NOT_REGISTERED)
       await settle(orderId, NOT_FINAL)
-      expect((await accrualOf(orderId)).unknownSince).toBeNull()
+      expect(await unknownSinceOf(orderId)).toBeUndefined()
       expect(await settle(orderId, NOT_REGISTERED, 0)).toMatchObject({ outcome: "waiting" })
+    })
+
+    it("leaves one that is UNREGISTERED as it is, whatever else the call settles", async () => {
+      const { userId, orderId } = await newOrder()
+      await settle(orderId, NOT_REGISTERED)
+      await settle(orderId, NOT_REGISTERED, 0)
+      expect((await settle(orderId, NOT_REGISTERED, 0)).outcome).toBe("already_settled")
+      expect((await balanceOf(test.client, userId)).version).toBe(1)
+    })
+
+    it("counts it as unknown for no longer than it waits for a verdict", async () => {
+      const { orderId } = await newOrder()
+      await settle(orderId, NOT_REGISTERED)
+      await settle(orderId, processed(100))
+      expect(await unknownSinceOf(orderId)).toBeUndefined()
+      await settle(orderId, NOT_REGISTERED)
+      expect(await unknownSinceOf(orderId)).toBeUndefined()
     })
 
     it("lets a later verdict replace UNREGISTERED, and credits it", async () => {
@@ -201,7 +230,42 @@ describe("settling accruals", () => {
     await withdraw(test.client, { userId, idempotencyKey: "a", number, value, ownedOnly: false })
     const { id } = await test.client.order.findUniqueOrThrow({ where: { number } })
     expect((await settle(id, processed(100))).outcome).toBe("not_awaited")
+    expect(await test.client.contradiction.count({ where: { orderId: id } })).toBe(0)
     expect((await settle(999_999_999n, processed(100))).outcome).toBe("not_awaited")
     expect((await balanceOf(test.client, userId)).current).toBe("9.00")
+  })
+})
+
+describe("settling accruals by many calls at once", () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await createDatabase()
+    await waitLongForLocks(test.client)
+  })
+  afterAll(async () => {
+    const { discrepancies } = await verifyLedger(test.client)
+    expect(discrepancies).toEqual([])
+    await test.drop()
+  })
+
+  it("credits an order that ten calls settle at once once", async () => {
+    const userId = await createUser(test.client)
+    const orderId = await recordOne(test.client, userId)
+    const calls = Array.from({ length: 10 }, () => settleOne(test.client, orderId, processed(100)))
+    const all = (await Promise.all(calls)).map(({ outcome }) => outcome)
+    expect(all.filter((outcome) => outcome === "settled")).toHaveLength(1)
+    expect((await balanceOf(test.client, userId)).current).toBe("1.00")
+  })
+
+  it("lets many overlapping batches in every order all finish", async () => {
+    const users = await Promise.all(Array.from({ length: 8 }, () => createUser(test.client)))
+    const orderIds = await Promise.all(users.map((userId) => recordOne(test.client, userId)))
+    const batch = orderIds.map((orderId) => ({ orderId, answer: processed(100) }))
+    const calls = Array.from({ length: 20 }, (_, i) =>
+      settleMany(test.client, [...batch.slice(i % 8), ...batch.slice(0, i % 8)].toReversed()),
+    )
+    const all = (await Promise.all(calls)).flat()
+    expect(all.filter(({ outcome }) => outcome === "settled")).toHaveLength(orderIds.length)
+    expect(all.filter(({ outcome }) => outcome === "locked")).toHaveLength(0)
   })
 })

@@ -14,7 +14,10 @@ import {
   recordOne,
   settleOne,
 } from "../harness/ledger.ts"
+import { waitLongForLocks } from "../harness/lock-timeouts.ts"
 import { newNumber } from "../harness/numbers.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { readInstant } from "../harness/instants.ts"
 
 let keys = 0
 
@@ -22,6 +25,7 @@ describe("withdrawing", () => {
   let test: TestDatabase
   beforeAll(async () => {
     test = await createDatabase()
+    await waitLongForLocks(test.client)
   })
   afterAll(async () => {
     const { discrepancies } = await verifyLedger(test.client)
@@ -51,7 +55,9 @@ describe("withdrawing", () => {
       where: { number },
       include: { accrual: true },
     })
-    expect(order).toMatchObject({ userId, uploadedAt: null, accrual: { status: "NEW" } })
+    expect(order).toMatchObject({ userId, accrual: { status: "NEW" } })
+    const uploadedAt = sql`(SELECT uploaded_at FROM orders WHERE number = ${number})`
+    expect(await readInstant(test.client, uploadedAt)).toBeUndefined()
   })
 
   it("takes several withdrawals against one order", async () => {

@@ -1,17 +1,21 @@
-import { setTimeout as sleep } from "node:timers/promises"
+import { sql } from "@gofermart/shared/db/client.ts"
 import { afterEach, beforeEach, expect, it } from "vitest"
-import { openQueue } from "../faults/instants.ts"
+import { openQueue } from "../harness/database-breakpoints.ts"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
+import { readInstant } from "../harness/instants.ts"
 import { newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { order, type ScriptedScoring, startScriptedScoring } from "../harness/scripted-scoring.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
+import {
+  order,
+  type ScriptedScoring,
+  startScriptedScoring,
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { scrape } from "./exposition.ts"
+import { scrape } from "../harness/exposition.ts"
 
 const ORDERS = 30
 const HOUR_MS = 3_600_000
-const WATCHED_TWICE_MS = 1_000
 
 interface Signal {
   due: number
@@ -30,10 +34,7 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
     }
     system = await startSystem({ backend, workers: 0, scoringUrl: scoring.url, env })
   })
-  afterEach(async () => {
-    await system.close()
-    await scoring.close()
-  })
+  afterEach(() => scoring.close())
 
   /** What KEDA would read. */
   const signal = async (): Promise<Signal> => {
@@ -44,6 +45,12 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
   }
   const signals = (what: string, is: (now: Signal) => boolean) =>
     eventually(`the signal: ${what}`, async () => is(await signal()))
+  const untilSampled = async () => {
+    const sampledAt = () =>
+      readInstant(system.database.client, sql`(SELECT sampled_at FROM accrual_backlog)`)
+    const before = await sampledAt()
+    await eventually("the queue is looked at", async () => (await sampledAt()) !== before)
+  }
   const upload = async (...replies: Parameters<ScriptedScoring["script"]>[1][]) => {
     const numbers = newNumbers(ORDERS)
     for (const number of numbers) scoring.script(number, ...replies)
@@ -70,7 +77,7 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
   it("leaves out what is put off, until its time has come and nobody is there", async () => {
     const worker = await system.addWorker()
     const numbers = await upload(order("REGISTERED"), order("REGISTERED"), order("INVALID"))
-    await eventually("each was asked about", async () =>
+    await eventually("each was polled", async () =>
       numbers.every((number) => scoring.polls(number).length >= 1),
     )
     await worker.stop()
@@ -80,8 +87,10 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
     await (await queue.getJob(`order-${first}`))?.changeDelay(1_000)
     // As far as the payload goes, all are due; what counts is when the queue hands them out.
     await signals("only one is due", ({ due }) => due === 1)
-    await sleep(WATCHED_TWICE_MS)
-    expect(await signal()).toMatchObject({ due: 1 })
+    for (let sample = 0; sample < 2; sample++) {
+      await untilSampled()
+      expect(await signal()).toMatchObject({ due: 1 })
+    }
     for (const number of others) await (await queue.getJob(`order-${number}`))?.changeDelay(0)
     await queue.close()
     await signals("all are due again", ({ due }) => due === ORDERS)
@@ -93,7 +102,8 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
     await upload(order("INVALID"))
     const { client } = system.database
     await signals("all are due", ({ due }) => due === ORDERS)
-    await client.scoringPause.create({ data: { pausedUntil: new Date(Date.now() + HOUR_MS) } })
+    await client.$executeRaw`
+      INSERT INTO scoring_pause (paused_until) VALUES (clock_timestamp() + interval '1 hour')`
     expect(await signal()).toEqual({ due: 0, seconds: 0 })
     await eventually("the metric is 0", async () => {
       return (await scrape(system.operatorsUrl)).get("gofermart_polls_due") === 0
@@ -101,8 +111,8 @@ describeOnBackends("the signal for an autoscaler", (backend) => {
     await client.scoringPause.deleteMany()
     await signals("the pause is over", ({ due }) => due === ORDERS)
     await system.api.stop()
-    const longAgo = new Date(Date.now() - 180_000)
-    await client.accrualBacklog.updateMany({ data: { due: 0, sampledAt: longAgo } })
+    await client.$executeRaw`
+      UPDATE accrual_backlog SET due = 0, sampled_at = clock_timestamp() - interval '3 minutes'`
     expect(await signal()).toMatchObject({ due: ORDERS })
     await signals("for a while", ({ seconds }) => seconds > 1)
   })

@@ -4,12 +4,11 @@ import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import type { Browser, Page } from "puppeteer-core"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
-import { describeOnBackends, describeOnRedis } from "../harness/backends.ts"
+import { describeOnBackends } from "../harness/backends.ts"
 import { openBrowser } from "../harness/browser.ts"
-import { startOwnDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   json,
   order,
@@ -17,15 +16,13 @@ import {
   type ScriptedScoring,
   startScriptedScoring,
   status,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import { jobButtons, openFailedJobs, pressRetry } from "./board-page.ts"
 
-/** Longer than an order is asked about in vain before its job fails. */
+/** Longer than an order is polled in vain before its job fails. */
 const DAY_MS = 86_400_000
 const PASSWORD = "an operator's password"
-/** The page's own limit is 3 s; after 5 s the queue's own client would give up. */
-const AWAY_ANSWER_MAX_MS = 4_800
 
 const browserProgram = inject("browser")
 const hasNoBrowser = "missing" in browserProgram
@@ -87,11 +84,6 @@ describeOnBackends("the operators' board", (backend) => {
     return { anna, number }
   }
 
-  it("is on a listener of its own", async () => {
-    expect(await (await fetch(board)).text()).toContain("Gofermart")
-    expect((await fetch(`${system.apiUrl}/api/queues`)).status).toBe(404)
-  })
-
   it.skipIf(hasNoBrowser)(
     "tells of a failed job whose order it is and why; Retry settles it",
     async () => {
@@ -111,6 +103,97 @@ describeOnBackends("the operators' board", (backend) => {
       await page.close()
     },
   )
+
+  it("gives a job back as it showed it, edited: the worker takes it", async () => {
+    const { anna, number } = await uploaded(json("<maintenance>"))
+    const path = `/accrual/order-${number}`
+    const shown = await eventually("it is put off", async () => {
+      const { job } = (await (await act(board, "GET", path)).json()) as {
+        job?: { data: Record<string, unknown> }
+      }
+      return job?.data["due"] === undefined ? undefined : job.data
+    })
+    expect(shown).toMatchObject({
+      user: anna.login,
+      number,
+      unusableSince: new Date(Number(shown["brokenSince"])).toISOString(),
+      due: new Date(Number(shown["dueAt"])).toISOString(),
+      lastAnswer: expect.stringContaining("not a JSON object"),
+    })
+    await act(board, "PUT", "/accrual/pause")
+    const edited = { ...shown, polls: 40 }
+    expect((await act(board, "PATCH", `${path}/update-data`, { jobData: edited })).status).toBe(200)
+    await act(board, "PUT", "/accrual/resume")
+    // From 40 polls on it waits half a minute at least: it was the edited job that was polled.
+    await eventually("it was polled", async () => (await jobOf(number))?.data.polls === 41)
+    expect(await system.logs()).not.toContain("dropped a job")
+    scoring.script(number, order("PROCESSED", "3"))
+    expect((await act(board, "PUT", `${path}/promote`)).status).toBe(204)
+    await expectAllSettledOnce(system, [number])
+  })
+
+  it.each<[string, (number: string) => Promise<Response>]>([
+    ["empty", () => act(board, "PUT", "/accrual/empty")],
+    ["obliterate", () => act(board, "PUT", "/accrual/obliterate", { force: true })],
+    ["clean", (number) => act(board, "PUT", `/accrual/order-${number}/clean`)],
+    [
+      "update data, with rubbish",
+      (number) =>
+        act(board, "PATCH", `/accrual/order-${number}/update-data`, { jobData: { number: "x" } }),
+    ],
+  ])("loses no order by %s", async (action, perform) => {
+    expect((await act(board, "PUT", "/accrual/pause")).status).toBe(200)
+    const { number } = await uploaded(order("PROCESSED", "2"))
+    await eventually("its job is in the queue", () => jobOf(number))
+    expect((await perform(number)).ok).toBe(true)
+    if (!action.startsWith("update")) expect(await jobOf(number)).toBeUndefined()
+    await act(board, "PUT", "/accrual/resume")
+    await expectAllSettledOnce(system, [number])
+  })
+
+  it("credits an order once whose job is duplicated", async () => {
+    await act(board, "PUT", "/accrual/pause")
+    const { anna, number } = await uploaded(order("PROCESSED", "2"))
+    const path = `/accrual/order-${number}`
+    await eventually("its job is in the queue", () => jobOf(number))
+    const { job } = (await (await act(board, "GET", path)).json()) as {
+      job: { name: string; data: object }
+    }
+    for (let i = 0; i < 5; i++) {
+      const added = await act(board, "POST", "/accrual/add", { ...job, options: {} })
+      expect(added.status).toBe(200)
+    }
+    await act(board, "PUT", "/accrual/resume")
+    await expectAllSettledOnce(system, [number])
+    await eventually("all have been polled", async () => scoring.polls(number).length === 6)
+    expect(await anna.balance()).toEqual({ current: 2, withdrawn: 0 })
+  })
+
+  it("still shows the jobs when one was added that is none of the system's", async () => {
+    await act(board, "PUT", "/accrual/pause")
+    const { anna, number } = await uploaded(order("PROCESSED", "2"))
+    const rubbish = [{}, "text", 7, [], { number: 1 }, { number, polls: 0, dueAt: 8.64e15 + 1 }]
+    for (const data of rubbish) {
+      const added = await act(board, "POST", "/accrual/add", { name: "x", data, options: {} })
+      expect(added.status).toBe(200)
+    }
+    const listed = await act(board, "GET", "?activeQueue=accrual&status=waiting")
+    expect(listed.status).toBe(200)
+    expect(await listed.text()).toContain(anna.login)
+    await act(board, "PUT", "/accrual/resume")
+    await expectAllSettledOnce(system, [number])
+    await eventually("they are dropped", async () => (await queue.getWaitingCount()) === 0)
+  })
+
+  // What the pages show, and to whom, does not depend on the queue.
+  if (backend !== "postgresql") return
+
+  it("is on a listener of its own", async () => {
+    expect(await (await fetch(board)).text()).toContain("Gofermart")
+    expect((await fetch(`${system.apiUrl}/api/queues`)).status).toBe(404)
+    const worker = await fetch(`${system.workers[0]?.details["operatorsUrl"]}/metrics`)
+    expect(worker.headers.get("content-security-policy")).toMatch(/frame-ancestors 'none'$/)
+  })
 
   it.skipIf(hasNoBrowser)("leads from a job to its order's page", async () => {
     const { anna, number } = await failed()
@@ -148,6 +231,33 @@ describeOnBackends("the operators' board", (backend) => {
     }
     expect((await tell("1".repeat(1_000))).status).toBe(414)
   })
+
+  it.skipIf(hasNoBrowser)(
+    "is complete without the internet, and breaks no rule of its own",
+    async () => {
+      const { number } = await failed()
+      const page = await newPage()
+      const asked: string[] = []
+      const complaints: string[] = []
+      page.on("request", (request) => asked.push(request.url()))
+      page.on("console", (message) => {
+        // It asks for a history of the queue as well, which there is not.
+        if (/Content Security Policy/.test(message.text())) complaints.push(message.text())
+      })
+      page.on("pageerror", (error) => complaints.push(String(error)))
+      for (const path of ["/", "/metrics-history", "/job-schedulers"]) {
+        await page.goto(`${board}${path}`, { waitUntil: "networkidle0" })
+      }
+      await openFailedJobs(page, board, number)
+      expect((await jobButtons(page, number)).has("Retry")).toBe(true)
+      await page.goto(`${board}/queue/accrual/order-${number}`, { waitUntil: "networkidle0" })
+      expect(asked.some((url) => url.endsWith(".js"))).toBe(true)
+      const elsewhere = asked.filter((url) => !url.startsWith(board) && !url.startsWith("data:"))
+      expect(elsewhere).toEqual([])
+      expect(complaints).toEqual([])
+      await page.close()
+    },
+  )
 
   describe("with credentials", () => {
     let guarded: string
@@ -242,139 +352,5 @@ describeOnBackends("the operators' board", (backend) => {
       const listed = await fetch(`${readOnly}/api/queues?activeQueue=accrual&status=failed`)
       expect(await listed.text()).toContain(`order ${number}`)
     })
-  })
-
-  it("gives a job back as it showed it, edited: the worker takes it", async () => {
-    const { anna, number } = await uploaded(json("<maintenance>"))
-    const path = `/accrual/order-${number}`
-    const shown = await eventually("it is put off", async () => {
-      const { job } = (await (await act(board, "GET", path)).json()) as {
-        job?: { data: Record<string, unknown> }
-      }
-      return job?.data["due"] === undefined ? undefined : job.data
-    })
-    expect(shown).toMatchObject({
-      user: anna.login,
-      number,
-      unusableSince: new Date(Number(shown["brokenSince"])).toISOString(),
-      due: new Date(Number(shown["dueAt"])).toISOString(),
-      lastAnswer: expect.stringContaining("not a JSON object"),
-    })
-    await act(board, "PUT", "/accrual/pause")
-    const edited = { ...shown, polls: 40 }
-    expect((await act(board, "PATCH", `${path}/update-data`, { jobData: edited })).status).toBe(200)
-    await act(board, "PUT", "/accrual/resume")
-    // From 40 polls on it waits half a minute at least: it was the edited job that was asked about.
-    await eventually("it was asked about", async () => (await jobOf(number))?.data.polls === 41)
-    expect(await system.logs()).not.toContain("none of this system's")
-    scoring.script(number, order("PROCESSED", "3"))
-    expect((await act(board, "PUT", `${path}/promote`)).status).toBe(204)
-    await expectAllSettledOnce(system, [number])
-  })
-
-  it.each<[string, (number: string) => Promise<Response>]>([
-    ["empty", () => act(board, "PUT", "/accrual/empty")],
-    ["obliterate", () => act(board, "PUT", "/accrual/obliterate", { force: true })],
-    ["clean", (number) => act(board, "PUT", `/accrual/order-${number}/clean`)],
-    [
-      "update data, with rubbish",
-      (number) =>
-        act(board, "PATCH", `/accrual/order-${number}/update-data`, { jobData: { number: "x" } }),
-    ],
-  ])("loses no order by %s", async (action, perform) => {
-    expect((await act(board, "PUT", "/accrual/pause")).status).toBe(200)
-    const { number } = await uploaded(order("PROCESSED", "2"))
-    await eventually("its job is in the queue", () => jobOf(number))
-    expect((await perform(number)).ok).toBe(true)
-    if (!action.startsWith("update")) expect(await jobOf(number)).toBeUndefined()
-    await act(board, "PUT", "/accrual/resume")
-    await expectAllSettledOnce(system, [number])
-  })
-
-  it("credits an order once whose job is duplicated", async () => {
-    await act(board, "PUT", "/accrual/pause")
-    const { anna, number } = await uploaded(order("PROCESSED", "2"))
-    const path = `/accrual/order-${number}`
-    await eventually("its job is in the queue", () => jobOf(number))
-    const { job } = (await (await act(board, "GET", path)).json()) as {
-      job: { name: string; data: object }
-    }
-    for (let i = 0; i < 5; i++) {
-      const added = await act(board, "POST", "/accrual/add", { ...job, options: {} })
-      expect(added.status).toBe(200)
-    }
-    await act(board, "PUT", "/accrual/resume")
-    await expectAllSettledOnce(system, [number])
-    await eventually("all have been asked", async () => scoring.polls(number).length === 6)
-    expect(await anna.balance()).toEqual({ current: 2, withdrawn: 0 })
-  })
-
-  it("still shows the jobs when one was added that is none of the system's", async () => {
-    await act(board, "PUT", "/accrual/pause")
-    const { anna, number } = await uploaded(order("PROCESSED", "2"))
-    const rubbish = [{}, "text", 7, [], { number: 1 }, { number, polls: 0, dueAt: 8.64e15 + 1 }]
-    for (const data of rubbish) {
-      const added = await act(board, "POST", "/accrual/add", { name: "x", data, options: {} })
-      expect(added.status).toBe(200)
-    }
-    const listed = await act(board, "GET", "?activeQueue=accrual&status=waiting")
-    expect(listed.status).toBe(200)
-    expect(await listed.text()).toContain(anna.login)
-    await act(board, "PUT", "/accrual/resume")
-    await expectAllSettledOnce(system, [number])
-    await eventually("they are dropped", async () => (await queue.getWaitingCount()) === 0)
-  })
-})
-
-describeOnRedis("an operator while the queue is away", () => {
-  it.each(["killed", "frozen"])("still sees an order's rows, in time: Redis %s", async (how) => {
-    const env = { FLEET_WATCH_INTERVAL: "100ms" }
-    const system = await startSystem({ backend: "redis", workers: 0, env })
-    const { redis } = system
-    const anna = await system.register()
-    const number = newNumber()
-    await anna.upload(number)
-    const read = async (path: string) => (await fetch(`${system.operatorsUrl}${path}`)).text()
-    const hasQueueMetrics = async () => (await read("/metrics")).includes("gofermart_queue_jobs{")
-    await eventually("the queue has metrics", hasQueueMetrics)
-    if (how === "killed") await redis?.kill()
-    else redis?.freeze()
-    const begun = performance.now()
-    const told = await read(`/orders/${number}`)
-    expect(performance.now() - begun).toBeLessThan(AWAY_ANSWER_MAX_MS)
-    expect(told).toContain(`user         ${anna.login}`)
-    expect(told).toMatch(/^status       PROCESSING, since 20/m)
-    expect(told).toMatch(/^job          not known: the queue does not answer \(.+\)$/m)
-    await eventually("the queue's metrics are absent", async () => !(await hasQueueMetrics()))
-
-    if (how === "frozen") {
-      redis?.thaw()
-      await eventually("the page tells of the job", async () =>
-        (await read(`/orders/${number}`)).includes(`job          order-${number}: waiting`),
-      )
-    }
-    await system.close()
-  })
-})
-
-describe("an operator while the database is away", () => {
-  it("is told so by an order's page, and has no metrics of it", async () => {
-    const database = await startOwnDatabase()
-    const env = { FLEET_WATCH_INTERVAL: "100ms" }
-    const system = await startSystem({ backend: "postgresql", workers: 0, database, env })
-    const hasMetrics = async () =>
-      /^gofermart_orders_unfinished /m.test(
-        await (await fetch(`${system.operatorsUrl}/metrics`)).text(),
-      )
-    await eventually("the database has metrics", hasMetrics)
-    await database.server.stop("immediate")
-    const page = await fetch(`${system.operatorsUrl}/orders/${newNumber()}`)
-    expect(page.status).toBe(503)
-    expect(await page.text()).toBe("The database does not answer.\n")
-    await eventually("its metrics are absent", async () => !(await hasMetrics()))
-
-    await database.server.start()
-    await eventually("it has metrics again", hasMetrics)
-    await system.close()
   })
 })

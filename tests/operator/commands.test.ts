@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startSystem, type System } from "../harness/system.ts"
+import { sendCredentials } from "../refusals/requests.ts"
 import { operate, runProgram } from "./run.ts"
 
 /** Nothing listens there. */
@@ -39,6 +40,22 @@ describe("the operators' commands", () => {
     })
   })
 
+  it("show what nobody sees in a login as JSON writes it, as the order's page does", async () => {
+    const anna = await system.register()
+    const number = newNumber()
+    await anna.upload(number)
+    // From before such logins were refused.
+    const login = `${anna.login}\u202e\u200b`
+    await system.database.client.user.update({ where: { login: anna.login }, data: { login } })
+    const shown = `user         ${anna.login}\\u202e\\u200b`
+    const page = await fetch(`${system.operatorsUrl}/orders/${number}`)
+    expect(await page.text()).toContain(`${shown}\n`)
+    expect((await operate(system, "order", number)).said).toContain(`${shown}\n`)
+    expect((await operate(system, "user", login)).said).toContain(`${shown}, id `)
+    const password = `the password of ${anna.login}`
+    expect((await sendCredentials(system.apiUrl, "login", login, password)).status).toBe(200)
+  })
+
   it("verify: 0 when every balance is explained, 1 and whose it is when not", async () => {
     const bob = await system.register()
     const { client } = system.database
@@ -65,7 +82,7 @@ describe("the operators' commands", () => {
     const env = { DATABASE_URL: system.database.url, SCORING_URL: system.simulator.url }
     const range = ["--from", from, "--to", to, "--pace", "600"]
     const { code, said } = await runProgram(env, ["recheck", ...range])
-    expect(said).toMatch(/^asked {8}(\d+)\nsame {9}\1\n/)
+    expect(said).toMatch(/^polled {7}(\d+)\nsame {9}\1\n/)
     expect(code).toBe(0)
   })
 
@@ -89,10 +106,10 @@ describe("the operators' commands", () => {
       expect(said).toContain(command)
   })
 
-  it("without settings, or with a database or a queue that is away: 2, and no secret", async () => {
+  it("without settings: 78; with a database or a queue that is away: 2, and no secret", async () => {
     const nowhere = `postgresql://gofermart:a-secret@${NOWHERE}/gofermart`
     const unset = await runProgram({}, ["verify"])
-    expect(unset).toMatchObject({ code: 2, said: expect.stringContaining("DATABASE_URL must be") })
+    expect(unset).toMatchObject({ code: 78, said: expect.stringContaining("DATABASE_URL must be") })
     const away = await runProgram({ DATABASE_URL: nowhere }, ["verify"])
     expect(away.code).toBe(2)
     expect(away.said).not.toContain("a-secret")

@@ -1,10 +1,9 @@
+import { constants } from "node:os"
 import { buildSimulator } from "@gofermart/scoring-simulator/app.ts"
 import type { BehaviourUpdate } from "@gofermart/scoring-simulator/behaviour.ts"
-import { describeConsequence } from "@gofermart/scoring-conformance/consequence.ts"
 import { type OrderNumber, withCheckDigit } from "@gofermart/shared/domain/order-number.ts"
 import { afterEach, describe, expect, it } from "vitest"
-import { decide } from "../../services/accrual-worker/src/settlement/decide.ts"
-import { runProgram, runSplit } from "./run.ts"
+import { runIntoFullPipe, runProgram, runSplit } from "./run.ts"
 
 const ORDER = withCheckDigit("237722562")
 /** Nothing listens there. */
@@ -30,14 +29,14 @@ async function registerOrder(url: string, order: OrderNumber): Promise<void> {
 }
 
 describe("gofermart conformance", () => {
-  it("0 when nothing is violated, with a line for each part and the sums; no settings", async () => {
+  it("0 when nothing is violated, with a line for each rule and the sums; no settings", async () => {
     const url = await startSimulator()
     await registerOrder(url, ORDER)
     const { code, said } = await runProgram({}, ["conformance", url, "--order", ORDER])
     expect(said).toMatch(
       /^honoured {2}INVALID is a verdict +200 \{"order":"\d+","status":"INVALID"/m,
     )
-    expect(said).toMatch(/^not seen {2}asked too often, it answers 429 +it refused nothing/m)
+    expect(said).toMatch(/^not seen {2}polled too often, it answers 429 +it refused nothing/m)
     expect(said).not.toContain("VIOLATED")
     expect(said).toMatch(/^\d+ honoured, 0 violated, \d+ not seen\.$/m)
     expect(code).toBe(0)
@@ -61,7 +60,7 @@ describe("gofermart conformance", () => {
     expect(code).toBe(0)
   })
 
-  it("asks with GET alone, and about nothing it was not told, without options", async () => {
+  it("polls with GET alone, and about nothing it was not told, without options", async () => {
     const url = await startSimulator()
     await runProgram({}, ["conformance", url])
     const calls = (await (await fetch(`${url}/api/calls`)).json()) as unknown[]
@@ -72,10 +71,10 @@ describe("gofermart conformance", () => {
     const url = await startSimulator()
     const args = ["conformance", url, "--order", ORDER, "--json"]
     const { code, printed } = await runSplit({}, args)
-    const report = JSON.parse(printed) as { parts: { part: string }[] }
+    const report = JSON.parse(printed) as { checks: { check: string }[] }
     expect(report).toMatchObject({ url, honoured: expect.any(Number), violated: 1 })
-    expect(report.parts).toContainEqual({
-      part: "known",
+    expect(report.checks).toContainEqual({
+      check: "known",
       title: "a known order is a 200",
       verdict: "violated",
       violation: "it answered 204",
@@ -85,12 +84,25 @@ describe("gofermart conformance", () => {
     expect(code).toBe(1)
   })
 
+  it("prints all of it to a reader that takes its time", async () => {
+    const url = await startSimulator()
+    const { printed } = await runIntoFullPipe(["conformance", url, "--json"], "sleep 3; cat")
+    expect(JSON.parse(printed)).toMatchObject({ url })
+  })
+
+  it("ends without a word when its reader leaves", async () => {
+    const url = await startSimulator()
+    const { code, complained } = await runIntoFullPipe(["conformance", url, "--json"], "exec <&-")
+    expect(complained).not.toContain("EPIPE")
+    expect(code).toBe(128 + constants.signals.SIGPIPE)
+  })
+
   it.each([
     { args: [NOWHERE], says: "cannot be reached" },
     { args: [], says: "missing required argument 'url'" },
-    { args: ["ftp://scoring"], says: "It must be a URL such as" },
-    { args: ["http://"], says: "It must be a URL such as" },
-    { args: ["http://anna:a@scoring"], says: "without a login" },
+    { args: ["ftp://scoring"], says: "<url> must be an address such as" },
+    { args: ["http://"], says: "<url> must be an address such as" },
+    { args: ["http://anna:a@scoring"], says: "it has a user name or a password" },
     { args: [NOWHERE, "--order", "12345"], says: "An order number is digits" },
     { args: [NOWHERE, "--limit-within", "0"], says: "a whole number from 1 to 10000" },
     { args: [NOWHERE, "--limit-within", "10001"], says: "a whole number from 1 to 10000" },
@@ -112,30 +124,5 @@ describe("gofermart conformance", () => {
     }
     expect(said).toContain("CHANGES THE SCORING SYSTEM")
     expect(said).toContain("SPENDS THE FLEET'S QUOTA")
-  })
-})
-
-describe("what the kit says our client does", () => {
-  const now = 0
-  const hours = (count: number) => count * 3_600_000
-  const step = (kind: "broken" | "unavailable", brokenSince?: number) =>
-    decide(
-      { kind, reason: "a reason" },
-      { polls: 0, ...(brokenSince === undefined ? {} : { brokenSince }) },
-      now,
-      () => 0.5,
-    )
-
-  it("is what a worker does: how soon it asks again, and for how long", () => {
-    expect(describeConsequence({ kind: "broken", reason: "a reason" })).toBe(
-      "not usable: a reason; asks again for 6 h, then an operator's",
-    )
-    expect(step("broken", now - hours(6) + 1)).toMatchObject({ do: "ask_again" })
-    expect(step("broken", now - hours(6))).toMatchObject({ do: "fail" })
-    expect(describeConsequence({ kind: "unavailable", reason: "a reason" })).toBe(
-      "no answer: a reason; asks again in about 1 s, then less and less often, without end",
-    )
-    expect(step("unavailable")).toMatchObject({ do: "ask_again", delayMs: 1_000 })
-    expect(step("unavailable", now - hours(1_000))).toMatchObject({ do: "ask_again" })
   })
 })

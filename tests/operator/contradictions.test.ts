@@ -4,8 +4,12 @@ import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
-import { order, type ScriptedScoring, startScriptedScoring } from "../harness/scripted-scoring.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
+import {
+  order,
+  type ScriptedScoring,
+  startScriptedScoring,
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
 import { operate } from "./run.ts"
 
@@ -36,7 +40,7 @@ describe("contradicted verdicts, to their operator", () => {
       scoring.script(number, order("PROCESSED", "729.98"), order("INVALID"))
       expect(await anna.upload(number)).toBe(202)
       await expectAllSettledOnce(system, [number])
-      // A job that comes again has a settled order asked about.
+      // A job that comes again has a settled order polled.
       await eventually("it is contradicted", async () => {
         await addPolls(queue, [number])
         return (

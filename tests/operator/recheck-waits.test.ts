@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createDatabase, type TestDatabase } from "../harness/database.ts"
-import { everyRow } from "../harness/every-row.ts"
+import { tableSnapshot } from "../harness/table-snapshot.ts"
 import { eventually } from "../harness/eventually.ts"
 import { processed } from "../harness/ledger.ts"
 import {
@@ -8,7 +8,7 @@ import {
   type ScriptedScoring,
   startScriptedScoring,
   status,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { runProgram, startProgram } from "./run.ts"
 import { AT, counts, DAY, FAST, INVALID, SettledOrders } from "./settled-orders.ts"
 
@@ -27,16 +27,15 @@ describe("recheck, when it has to wait", () => {
     test = await createDatabase()
     orders = new SettledOrders(test, scoring)
   })
-  afterEach(() => test.drop())
 
   it("keeps its pace", async () => {
     const numbers = []
     for (let i = 0; i < 5; i++) numbers.push(await orders.add(INVALID, AT, order("INVALID")))
     await runProgram(orders.env(), ["recheck", "--pace", "120", ...DAY])
-    const asked = numbers.flatMap((number) => scoring.polls(number))
-    expect(asked).toHaveLength(5)
-    // Four times half a second, less what the first question takes longer to arrive.
-    expect((asked.at(-1) ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1_500)
+    const polled = numbers.flatMap((number) => scoring.polls(number))
+    expect(polled).toHaveLength(5)
+    // Four times half a second, less what the first poll takes longer to arrive.
+    expect((polled.at(-1) ?? 0) - (polled[0] ?? 0)).toBeGreaterThan(1_500)
   })
 
   it("waits a 429 out, says so, and asks about the same order again", async () => {
@@ -46,7 +45,7 @@ describe("recheck, when it has to wait", () => {
       status(429, { "retry-after": "2" }),
       order("INVALID"),
     )
-    const before = await everyRow(test)
+    const before = await tableSnapshot(test)
     expect(await orders.recheck(...DAY)).toEqual({
       code: 0,
       said: `Paused: the scoring system wants no requests for another 2 s.\n${counts(1, 1)}`,
@@ -54,7 +53,21 @@ describe("recheck, when it has to wait", () => {
     const [first = 0, second = 0] = scoring.polls(late)
     expect(second - first).toBeGreaterThanOrEqual(2_000)
     // Its own 429 is not the fleet's.
-    expect(await everyRow(test)).toEqual(before)
+    expect(await tableSnapshot(test)).toEqual(before)
+  })
+
+  it("waits a 503 out that says for how long", async () => {
+    const late = await orders.add(
+      INVALID,
+      AT,
+      status(503, { "retry-after": "2" }),
+      order("INVALID"),
+    )
+    const { code, said } = await orders.recheck(...DAY)
+    expect(said).toMatch(/^Paused: the scoring system wants no requests for another 2 s\.$/m)
+    expect(code).toBe(0)
+    const [first = 0, second = 0] = scoring.polls(late)
+    expect(second - first).toBeGreaterThanOrEqual(2_000)
   })
 
   it("waits while the fleet pauses, and gives up a pause that is too long", async () => {
@@ -66,16 +79,22 @@ describe("recheck, when it has to wait", () => {
     await pause(3_600)
     const given = await orders.recheck(...DAY)
     expect(given.said).toMatch(
-      /^Ended early: nobody of the fleet asks for another 3[56]\d\d s, which is too long to wait\. To go on: --from 2026-03-01T12:00:00\.000000Z$/m,
+      /^Ended early: nobody of the fleet polls for another 3[56]\d\d s, which is too long to wait\. To go on: --from 2026-03-01T12:00:00\.000000Z$/m,
     )
     expect(given.code).toBe(2)
     expect(scoring.polls(number)).toEqual([])
-    await pause(4)
-    const begun = performance.now()
+    await pause(0)
+    // The fleet pauses while the first answer is under way: however long the command takes to start.
+    let pausedAt = Infinity
+    scoring.script(number, (request, response) => {
+      pausedAt = performance.now()
+      void pause(4).then(() => order("INVALID")(request, response))
+    })
+    const next = await orders.add(INVALID, "2026-03-01T13:00:00Z", order("INVALID"))
     const waited = await orders.recheck(...DAY)
-    expect(waited.said).toMatch(/^Paused: nobody of the fleet asks for another [1-4] s\.$/m)
+    expect(waited.said).toMatch(/^Paused: nobody of the fleet polls for another [1-4] s\.$/m)
     expect(waited.code).toBe(0)
-    expect((scoring.polls(number)[0] ?? 0) - begun).toBeGreaterThan(3_900)
+    expect((scoring.polls(next)[0] ?? 0) - pausedAt).toBeGreaterThanOrEqual(4_000)
   })
 
   it("outlasts a few failures, and gives up after ten in a row: 2, and from where to go on", async () => {
@@ -117,7 +136,7 @@ describe("recheck, when it has to wait", () => {
     expect(code).toBe(2)
   })
 
-  it("interrupted in the middle of a question: the report so far, and 2", async () => {
+  it("interrupted in the middle of a poll: the report so far, and 2", async () => {
     const first = await orders.add(processed(100), AT, order("INVALID"))
     const silent = await orders.add(INVALID, "2026-03-01T13:00:00Z", () => {})
     const settings = { ...orders.env(), SCORING_TIMEOUT: "1h" }

@@ -1,7 +1,7 @@
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createDatabase, type TestDatabase } from "../harness/database.ts"
-import { everyRow } from "../harness/every-row.ts"
+import { tableSnapshot } from "../harness/table-snapshot.ts"
 import { createUser, processed, recordOne, settleOne } from "../harness/ledger.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import {
@@ -10,9 +10,12 @@ import {
   type ScriptedScoring,
   startScriptedScoring,
   unknown,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
 import { runProgram } from "./run.ts"
 import { AT, counts, DAY, INVALID, NOT_REGISTERED, SettledOrders } from "./settled-orders.ts"
+
+/** That it reads at a time. */
+const ORDERS_PER_PAGE = 100
 
 describe("recheck", () => {
   let test: TestDatabase
@@ -26,7 +29,6 @@ describe("recheck", () => {
     test = await createDatabase()
     orders = new SettledOrders(test, scoring)
   })
-  afterEach(() => test.drop())
 
   it("finds nothing when all is answered as it was settled: 0", async () => {
     await orders.add(processed(72_998), AT, order("PROCESSED", "729.98"))
@@ -45,9 +47,9 @@ describe("recheck", () => {
     const open = await orders.add(processed(100), at(4), order("PROCESSING"))
     const gone = await orders.add(INVALID, at(5), unknown)
     const same = await orders.add(processed(9_007_199_254_740_991), at(6), json("<maintenance>"))
-    const before = await everyRow(test)
+    const before = await tableSnapshot(test)
     const { code, said } = await orders.recheck(...DAY)
-    expect(await everyRow(test)).toEqual(before)
+    expect(await tableSnapshot(test)).toEqual(before)
     expect(said).toBe(
       [
         `DIFFERENT    order ${more}: PROCESSED 1.00 since ${at(0)}, now PROCESSED 1.01\n`,
@@ -109,16 +111,11 @@ describe("recheck", () => {
   })
 
   it("asks about each order once, over pages of them settled in the same microsecond", async () => {
-    const numbers = newNumbers(120)
+    const numbers = newNumbers(ORDERS_PER_PAGE + 1)
     await settledAtOnce(test, numbers, AT)
     for (const number of numbers) scoring.script(number, order("PROCESSED", "1"))
-    const { code, said } = await runProgram(orders.env(), [
-      "recheck",
-      "--pace=600",
-      "--limit=120",
-      ...DAY,
-    ])
-    expect(said).toBe(counts(120, 120))
+    const { code, said } = await orders.recheck(`--limit=${numbers.length}`, ...DAY)
+    expect(said).toBe(counts(numbers.length, numbers.length))
     expect(code).toBe(0)
     for (const number of numbers) expect(scoring.polls(number)).toHaveLength(1)
   })
@@ -164,10 +161,10 @@ describe("recheck", () => {
     expect(code).toBe(2)
   })
 
-  it("without SCORING_URL: 2, and that it is missing; --help: 0, with every option", async () => {
+  it("without SCORING_URL: 78, and that it is missing; --help: 0, with every option", async () => {
     const unset = await runProgram({ DATABASE_URL: test.url }, ["recheck", ...DAY])
     expect(unset.said).toContain("SCORING_URL must be the scoring system's address")
-    expect(unset.code).toBe(2)
+    expect(unset.code).toBe(78)
     const { code, said } = await runProgram({}, ["recheck", "--help"])
     expect(code).toBe(0)
     for (const option of ["--from", "--to", "--pace", "--limit"]) expect(said).toContain(option)

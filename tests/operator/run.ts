@@ -1,9 +1,12 @@
 import { type ChildProcess, execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import type { System } from "../harness/system.ts"
 
 const PROGRAM = fileURLToPath(new URL("../../packages/operator/src/main.ts", import.meta.url))
 const TIMEOUT_MS = 60_000
+/** See pipe(7). */
+const PIPE_BYTES = 65_536
 
 export interface Ended {
   code: number
@@ -38,6 +41,17 @@ export function runSplit(env: Record<string, string>, args: string[]): Promise<S
   return start(env, args).ended
 }
 
+/**
+ * Runs it with its standard output in a pipe in which hardly anything has room, until `reader`, a
+ * shell command, reads it.
+ */
+export function runIntoFullPipe(args: string[], reader: string): Promise<Split> {
+  const program = [process.execPath, PROGRAM, ...args].map((arg) => `'${arg}'`).join(" ")
+  const fill = `head -c ${PIPE_BYTES - 100} /dev/zero | tr '\\0' ' '`
+  const line = `{ ${fill}; ${program}; } | { ${reader}; }; exit \${PIPESTATUS[0]}`
+  return execute("bash", ["-c", line]).ended
+}
+
 interface Split {
   code: number
   printed: string
@@ -45,15 +59,17 @@ interface Split {
 }
 
 function start(env: Record<string, string>, args: string[]) {
+  return execute(process.execPath, [PROGRAM, ...args], env)
+}
+
+function execute(program: string, args: string[], env: Record<string, string> = {}) {
   const { promise: ended, resolve } = Promise.withResolvers<Split>()
-  const options = { env: { PATH: process.env["PATH"], ...env }, timeout: TIMEOUT_MS }
-  const child = execFile(
-    process.execPath,
-    [PROGRAM, ...args],
-    options,
-    (error, printed, complained) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), printed, complained })
-    },
-  )
+  const options = {
+    env: { PATH: process.env["PATH"], ...compileCacheEnv(), ...env },
+    timeout: TIMEOUT_MS,
+  }
+  const child = execFile(program, args, options, (error, printed, complained) => {
+    resolve({ code: error === null ? 0 : Number(error.code ?? -1), printed, complained })
+  })
   return { child, ended }
 }

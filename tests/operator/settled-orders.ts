@@ -3,7 +3,7 @@ import type { ScoringAnswer } from "@gofermart/shared/ledger/settle-accruals.ts"
 import type { TestDatabase } from "../harness/database.ts"
 import { createUser, recordOne, settleOne } from "../harness/ledger.ts"
 import { newNumber } from "../harness/numbers.ts"
-import type { Reply, ScriptedScoring } from "../harness/scripted-scoring.ts"
+import type { Reply, ScriptedScoring } from "@gofermart/scoring-simulator/scripted.ts"
 import { type Ended, runProgram } from "./run.ts"
 
 export const INVALID: ScoringAnswer = { kind: "INVALID" }
@@ -47,8 +47,8 @@ export class SettledOrders {
 }
 
 /** The last lines of a report. */
-export function counts(asked: number, same: number, others: Record<string, number> = {}): string {
+export function counts(polled: number, same: number, others: Record<string, number> = {}): string {
   const all = { different: 0, "not final": 0, unknown: 0, unusable: 0, ...others }
-  const lines = Object.entries({ asked, same, ...all })
+  const lines = Object.entries({ polled, same, ...all })
   return lines.map(([name, count]) => `${name.padEnd(12)} ${count}\n`).join("")
 }

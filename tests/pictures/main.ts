@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import type { Page } from "puppeteer-core"
 import { findBrowser, openBrowser } from "../harness/browser.ts"
-import { buildTown } from "./town.ts"
+import { buildFixture } from "./fixture.ts"
 
 const folder = fileURLToPath(new URL("../../docs/pictures/", import.meta.url))
 /** As wide as the board's list of states. */
@@ -13,11 +13,11 @@ const WIDTH = 1_440
 const found = await findBrowser()
 if ("missing" in found) throw new Error(found.missing)
 await mkdir(folder, { recursive: true })
-const town = await buildTown()
+const fixture = await buildFixture()
 try {
   const browser = await openBrowser(found.path)
   try {
-    const { apiUrl, operatorsUrl, failed } = town
+    const { apiUrl, operatorsUrl, failed } = fixture
     const page = await browser.newPage()
     const jobs = `${operatorsUrl}/queue/accrual`
     const job = `a[href^="/orders/"]`
@@ -30,7 +30,7 @@ try {
     await browser.close()
   }
 } finally {
-  await town.close()
+  await fixture.close()
 }
 
 /** Takes a picture of what is at the address, once `shown` is there. */

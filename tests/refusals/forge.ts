@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto"
-import { TEST_KEY } from "../harness/system.ts"
+import { TEST_KEY } from "../harness/settings.ts"
 
 export const OUR_KEY = Buffer.from(TEST_KEY, "base64url")
 

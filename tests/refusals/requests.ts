@@ -30,8 +30,9 @@ export function sendCredentials(
 }
 
 export interface RawAnswer {
-  /** The first answer; undefined when the server hung up without one. */
+  /** The first final answer; undefined when the server hung up without one. */
   response: Response | undefined
+  /** With those that only say to go on. */
   answers: number
   /** Whether it was the server that hung up. */
   hungUp: boolean
@@ -69,7 +70,8 @@ export async function sendRaw(url: string, bytes: string, drip = ""): Promise<Ra
   })
   const tookMs = performance.now() - start
   const answers = text.split("HTTP/1.1 ").length - 1
-  return { response: parseAnswer(text), answers, hungUp, tookMs }
+  const final = text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, "")
+  return { response: parseAnswer(final), answers, hungUp, tookMs }
 }
 
 function parseAnswer(text: string): Response | undefined {

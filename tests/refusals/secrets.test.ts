@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto"
-import { freePort } from "@gofermart/local-stack/ports.ts"
+import { REASONS } from "@gofermart/shared/readiness/reasons.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber } from "../harness/numbers.ts"
-import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
-import { type Cable, layCable } from "../harness/cable.ts"
+import { TEST_KEY } from "../harness/settings.ts"
+import { startSystem, type System } from "../harness/system.ts"
+import { type FaultProxy, startFaultProxy } from "../harness/fault-proxy.ts"
 import { type HeaderFields, sendCredentials, sendJson } from "./requests.ts"
 import { expectRefused, expectStatus, note, printTable } from "./table.ts"
 
@@ -17,7 +18,7 @@ const newSecret = (what: string) => `${what}-${randomBytes(12).toString("hex")}`
 
 describe("when the database is away, and in the logs", () => {
   let system: System
-  let cable: Cable
+  let proxy: FaultProxy
   let apiUrl: string
   let operatorsUrl: string
   const role = `role_${randomBytes(6).toString("hex")}`
@@ -31,15 +32,15 @@ describe("when the database is away, and in the logs", () => {
     const url = new URL(system.database.url)
     url.username = role
     url.password = databasePassword
-    cable = await layCable(url.href)
-    const api = await system.addApi({ DATABASE_URL: cable.url, QUEUE_URL: cable.url })
+    proxy = await startFaultProxy(url.href)
+    const api = await system.addApi({ DATABASE_URL: proxy.url, QUEUE_URL: proxy.url })
     apiUrl = api.details["url"] ?? ""
     operatorsUrl = api.details["operatorsUrl"] ?? ""
   })
   afterAll(async () => {
     printTable()
     await system.close()
-    await cable.close()
+    await proxy.close()
   })
 
   const setPassword = (given: string) =>
@@ -87,22 +88,28 @@ describe("when the database is away, and in the logs", () => {
       expect.soft(Number(response.headers.get("retry-after")), what).toBeGreaterThan(0)
       expect.soft(response.headers.get("authorization"), what).toBeNull()
       expect.soft(body, what).not.toMatch(INSIDE)
-      const secrets = [databasePassword, new URL(cable.url).port, new URL(cable.url).username]
+      const secrets = [databasePassword, new URL(proxy.url).port, new URL(proxy.url).username]
       for (const secret of secrets) expect.soft(body, what).not.toContain(secret)
     }
 
-    await cable.cut()
+    await proxy.cut()
     for (const request of everything(login, password)) await expectUnavailable("cut", request)
     expectStatus(20, "GET /healthz, cut", await fetch(`${apiUrl}/healthz`), 200)
-    const ready = await fetch(`${apiUrl}/readyz`)
+    const ready = await eventually("the API is not ready", async () => {
+      const answer = await fetch(`${apiUrl}/readyz`)
+      return answer.status === 503 && answer
+    })
     expectStatus(20, "GET /readyz, cut", ready, 503)
-    expect(await ready.json()).toEqual({ database: "unavailable", queue: expect.any(String) })
+    expect(await ready.json()).toMatchObject({
+      database: "unavailable",
+      database_reason: REASONS.unreachable,
+    })
 
-    await cable.silence()
+    await proxy.silence()
     const all = everything(login, password)
     await Promise.all(all.map((request) => expectUnavailable("silent", request)))
 
-    await cable.mend()
+    await proxy.mend()
     await recovers()
     const balance = await send(["GET", "balance"], { authorization })
     expectStatus(20, "GET balance, mended", balance, 200)
@@ -113,7 +120,7 @@ describe("when the database is away, and in the logs", () => {
     const secrets: Record<string, string> = {
       "the key that signs": TEST_KEY,
       "the database's password": databasePassword,
-      "a connection string": cable.url,
+      "a connection string": proxy.url,
       "the queue's connection string": system.queueUrl,
       "its password": new URL(system.queueUrl).password,
       "the operators' password": operatorsPassword,
@@ -127,33 +134,31 @@ describe("when the database is away, and in the logs", () => {
     secrets["a token's signature"] = token.split(".")[2] ?? ""
 
     secrets["a cookie"] = await requestAllWays(login, password, token, secret)
-    await cable.cut()
+    await proxy.cut()
     for (const request of everything(login, password)) {
       await send(request, { authorization: `Bearer ${token}` })
       await send(request, { cookie: `gofermart=${token}` })
     }
-    await cable.mend()
+    await proxy.mend()
     await recovers()
-    // Of this user's connections, so of those that go by the cable, and of everybody's.
+    // Of this user's connections, so of those that go by the proxy, and of everybody's.
     await system.database.client.$executeRaw`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND pid <> pg_backend_pid()`
     await recovers()
-    const wrong = new URL(cable.url)
+    // One that is refused before it was ready ends, and says in words that it was.
+    const wrong = new URL(proxy.url)
     wrong.password = secret("a wrong database password")
-    const address = `127.0.0.1:${await freePort()}`
-    const lost = system.addApi({ DATABASE_URL: wrong.href, RUN_ADDRESS: address })
-    await eventually("it listens", () =>
-      fetch(`http://${address}/healthz`).then(
-        () => true,
-        () => false,
-      ),
-    )
-    await sendCredentials(`http://${address}`, "login", login, password)
-    // It is ready only when its password is the right one.
-    await setPassword(decodeURIComponent(wrong.password))
-    await lost
+    const refused = system.addApi({ DATABASE_URL: wrong.href })
+    await expect(refused).rejects.toThrow("ended with 78")
+    // One that was ready goes on, and asks again with its own.
+    await setPassword(secret("another database password"))
+    await system.database.client.$executeRaw`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${role}`
+    await eventually("the API is not ready", async () => !(await fetch(`${apiUrl}/readyz`)).ok)
+    await sendCredentials(apiUrl, "login", login, password)
     await setPassword(databasePassword)
+    await recovers()
     for (const name of ["DATABASE_URL", "QUEUE_URL", "AUTH_KEYS", "RUN_ADDRESS"]) {
       const broken = `mysql://user:${secret(`a malformed ${name}`)}@host/name`
       await expect(system.addApi({ [name]: broken })).rejects.toThrow("ended with 78")

@@ -1,4 +1,4 @@
-import { expect } from "vitest"
+import { expect, inject } from "vitest"
 import { expectProblem } from "../harness/problem.ts"
 
 interface Line {
@@ -8,7 +8,7 @@ interface Line {
   code: string
 }
 
-/** Of the file that runs: each test file has this module for itself. */
+/** Of the file that runs. */
 const lines: Line[] = []
 
 /** Writes down what a case was answered with. */
@@ -39,6 +39,12 @@ export function expectStatus(row: number, what: string, response: Response, stat
   expect.soft({ what, status: response.status }).toEqual({ what, status })
 }
 
+/** Writes down how long a case took; run by `test:faults`, alone, it expects less than `maxMs`. */
+export function expectWithin(row: number, what: string, tookMs: number, maxMs: number): void {
+  note(row, `${what}, ms`, tookMs.toFixed(0))
+  if (inject("load") === "alone") expect(tookMs).toBeLessThan(maxMs)
+}
+
 async function codeOf(response: Response): Promise<string> {
   try {
     const { code } = (await response.json()) as { code?: unknown }
@@ -48,10 +54,11 @@ async function codeOf(response: Response): Promise<string> {
   }
 }
 
-/** Prints a line per case, by row. */
+/** Prints a line per case of the file, by row, and begins the next file's table. */
 export function printTable(): void {
   const widest = Math.max(0, ...lines.map(({ what }) => what.length))
   const text = lines
+    .splice(0)
     .toSorted((a, b) => a.row - b.row)
     .map(({ row, what, status, code }) => {
       return `${String(row).padStart(3)}  ${what.padEnd(widest)}  ${status}  ${code}`.trimEnd()

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin } from "../harness/numbers.ts"
-import { startSystem, type System, TEST_KEY } from "../harness/system.ts"
+import { TEST_KEY } from "../harness/settings.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 import { encode, forge, hmac, nowS, OUR_KEY } from "./forge.ts"
 import { type HeaderFields, sendCredentials } from "./requests.ts"
 import { expectRefused, printTable } from "./table.ts"
@@ -27,18 +28,15 @@ const DELETED_LATE_MS = 5_500
 const CLOCK_TOLERANCE_S = 5
 
 describe("tokens", () => {
-  let system: System
+  let system: SharedSystem
   let annaId: bigint
   let borisId: bigint
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
     annaId = await registerUser()
     borisId = await registerUser()
   })
-  afterAll(async () => {
-    printTable()
-    await system.close()
-  })
+  afterAll(printTable)
 
   const registerUser = async () => {
     const login = newLogin()
@@ -111,6 +109,14 @@ describe("tokens", () => {
     await expectNoUse(1, "claims that last", `${header}.${forever}.${signature}`)
     await expectNoUse(1, "half a signature", forge(annaId).slice(0, -20))
     await expectNoUse(1, "more than a signature", `${forge(annaId)}.${signature}`)
+    const ours = forge(annaId)
+    for (const within of [" ".repeat(10_000), "\t", "%0A", "%20"]) {
+      const spaced = `${ours.slice(0, -9)}${within}${ours.slice(-9)}`
+      await expectNoUse(1, `a signature with ${JSON.stringify(within[0])} in it`, spaced)
+    }
+    for (const padding of ["=", "%0A"]) {
+      await expectNoUse(1, `a signature with ${padding} after it`, ours + padding)
+    }
     await expectNothingFetched()
   })
 

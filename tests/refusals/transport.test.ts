@@ -2,7 +2,7 @@ import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { newNumber } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
-import { startSystem, type System } from "../harness/system.ts"
+import { joinSharedSystem, type SharedSystem } from "../harness/shared-system.ts"
 import { type HeaderFields, type RawAnswer, sendRaw } from "./requests.ts"
 import { expectRefused, expectStatus, note, printTable } from "./table.ts"
 
@@ -12,16 +12,13 @@ const SLOW_TEST_MS = 40_000
 const SMUGGLED = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 describe("what a browser is made to send, and what is hardly HTTP", () => {
-  let system: System
+  let system: SharedSystem
   let anna: Customer
   beforeAll(async () => {
-    system = await startSystem({ backend: "postgresql", workers: 0 })
+    system = await joinSharedSystem()
     anna = await system.register()
   })
-  afterAll(async () => {
-    printTable()
-    await system.close()
-  })
+  afterAll(printTable)
 
   it("row 15: cross-site form POST with the cookie: 403", async () => {
     const cookie = `gofermart=${anna.authorization.replace("Bearer ", "")}`
@@ -126,6 +123,29 @@ describe("what a browser is made to send, and what is hardly HTTP", () => {
     SLOW_TEST_MS,
   )
 
+  it("row 16: no HTTP behind a request: never answered before it, nor for it a second time", async () => {
+    const upload = "POST /api/user/orders HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+    // It is refused before its last byte comes.
+    const refused = `${upload}Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n`
+    const ofTrailer = await sendRaw(system.apiUrl, refused, "\u0001")
+    await expectRawRefused(
+      16,
+      "a broken trailer, without a token",
+      ofTrailer,
+      401,
+      "unauthenticated",
+    )
+
+    const number = newNumber()
+    const accepted = `${upload}Authorization: ${anna.authorization}\r\nContent-Length: ${number.length}\r\n\r\n${number}`
+    const { response = Response.error(), answers } = await sendRaw(
+      system.apiUrl,
+      `${accepted}\u0001\r\n\r\n`,
+    )
+    expectStatus(16, "noise behind an upload", response, 202)
+    expect(answers).toBe(2)
+  })
+
   it("row 17: unknown path, method, TRACE; bad percent-encoding: 404 / 405 / 400", async () => {
     const ask = (line: string) =>
       sendRaw(
@@ -139,7 +159,7 @@ describe("what a browser is made to send, and what is hardly HTTP", () => {
     }
     const known = {
       "/api/user/register": ["GET", "PUT", "DELETE", "TRACE"],
-      "/api/user/orders": ["PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "PROPFIND"],
+      "/api/user/orders": ["PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "PROPFIND", "QUERY"],
       "/api/user/balance": ["POST", "DELETE", "TRACE"],
       "/healthz": ["POST", "TRACE"],
     }
@@ -149,6 +169,12 @@ describe("what a browser is made to send, and what is hardly HTTP", () => {
         await expectRawRefused(17, `${method} ${path}`, answer, 405, "method_not_allowed")
         expect(answer.response?.headers.get("allow")).toMatch(/GET|POST/)
       }
+    }
+    const broken = "Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{"
+    for (const method of ["PUT", "DELETE", "OPTIONS", "QUERY"]) {
+      const line = `${method} /api/user/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`
+      const answer = await sendRaw(system.apiUrl, `${line}${broken}`)
+      await expectRawRefused(17, `${method}, no JSON`, answer, 405, "method_not_allowed")
     }
     await expectRawRefused(17, "TRACE /nothing", await ask("TRACE /nothing"), 404, "not_found")
     for (const method of ["BREW", "get", "G\0T"]) {
@@ -162,8 +188,71 @@ describe("what a browser is made to send, and what is hardly HTTP", () => {
     const nul = await ask("GET /api/user/orders/%00")
     await expectRawRefused(17, "GET /api/user/orders/%00", nul, 404, "order_not_found")
     const tunnel = await ask("CONNECT example.com:443")
-    note(17, "CONNECT", tunnel.response?.status ?? "closed")
-    expect(tunnel.response?.status ?? 400).toBeGreaterThanOrEqual(400)
+    await expectRawRefused(17, "CONNECT", tunnel, 400, "malformed_request")
+  })
+
+  it("row 26: what Node would refuse, or take, by itself: a problem like any other", async () => {
+    const before = await anna.orders()
+    const start = "POST /api/user/orders HTTP/1.1"
+    const ask = (lines: string[], body = "", first = start) => {
+      const head = [first, "Connection: close", `Authorization: ${anna.authorization}`, ...lines]
+      return sendRaw(system.apiUrl, `${head.join("\r\n")}\r\n\r\n${body}`)
+    }
+    const text = ["Content-Type: text/plain", "Content-Length: 2"]
+    for (const expectation of ["foo", "foo, bar", "100-continued"]) {
+      const answer = await ask(["Host: x", `Expect: ${expectation}`, ...text], "18")
+      await expectRawRefused(26, `Expect: ${expectation}`, answer, 417, "expectation_failed")
+    }
+    for (const address of ["GET /nothing", "GET /healthz"]) {
+      const answer = await ask(["Host: x", "Expect: foo"], "", `${address} HTTP/1.1`)
+      await expectRawRefused(26, `Expect: foo, ${address}`, answer, 417, "expectation_failed")
+    }
+    const others = ["100-continue, foo", "foo,100-continue"].map((item) => [`Expect: ${item}`])
+    const twice = ["Expect: 100-continue", "Expect: 100-continue"]
+    for (const lines of [...others, twice, ["Expect: 100-continue", "Expect: foo"]]) {
+      const { response = Response.error(), answers } = await ask(
+        ["Host: x", ...lines, ...text],
+        "18",
+      )
+      expectStatus(26, lines.join(", "), response, lines.length === 1 ? 417 : 400)
+      expect.soft({ lines, answers }).toEqual({ lines, answers: 1 })
+      expect.soft(response.headers.get("connection")).toBe("close")
+    }
+    for (const expectation of ["100-continue", "100-Continue", "100-continue, 100-continue"]) {
+      const lines = ["Host: x", `Expect: ${expectation}`, ...text]
+      const { response = Response.error(), answers } = await ask(lines, "xx")
+      expectStatus(26, `Expect: ${expectation}, no number`, response, 422)
+      expect.soft({ expectation, answers }).toEqual({ expectation, answers: 2 })
+    }
+    const none = await ask(text, "18")
+    await expectRawRefused(26, "no Host", none, 400, "malformed_request")
+    const hosts = ["x, x", "x,y", "x y", "x/y", "user@x", "http://x", "x:80:80", "x:port", "[::1"]
+    for (const host of [...hosts, "é"]) {
+      const answer = await ask([`Host: ${host}`, ...text], "18")
+      await expectRawRefused(26, `Host: ${host}`, answer, 400, "malformed_request")
+    }
+    for (const host of ["", "x", "x_1.example:8080", "127.0.0.1:1", "[::1]:80", "x:", "xn--e1a"]) {
+      const { response } = await ask([`Host: ${host}`], "", "GET /healthz HTTP/1.1")
+      expectStatus(26, `Host: ${host}`, response ?? Response.error(), 200)
+    }
+    for (const target of ["/api/user/balance#x", "/api/user/orders?limit=1#x", "/nothing#"]) {
+      const answer = await ask(["Host: x"], "", `GET ${target} HTTP/1.1`)
+      expect.soft(await answer.response?.clone().text()).toContain("must have no fragment")
+      await expectRawRefused(26, `GET ${target}`, answer, 400, "malformed_request")
+    }
+    const old = await ask(["Expect: foo"], "", "GET /healthz HTTP/1.0")
+    expectStatus(26, "neither counts in HTTP/1.0", old.response ?? Response.error(), 200)
+    for (const coding of ["gzip, chunked", "identity, chunked", "deflate,chunked"]) {
+      const lines = ["Host: x", text[0] ?? "", `Transfer-Encoding: ${coding}`]
+      const answer = await ask(lines, "2\r\n18\r\n0\r\n\r\n")
+      await expectRawRefused(26, `Transfer-Encoding: ${coding}`, answer, 400, "malformed_request")
+    }
+    for (const coding of ["chunked", "Chunked"]) {
+      const lines = ["Host: x", text[0] ?? "", `Transfer-Encoding: ${coding}`]
+      const answer = await ask(lines, "2\r\nxx\r\n0\r\n\r\n")
+      await expectRawRefused(26, `${coding}, no number`, answer, 422, "invalid_order_number")
+    }
+    expect(await anna.orders()).toEqual(before)
   })
 })
 

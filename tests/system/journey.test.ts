@@ -1,8 +1,10 @@
+import { parseOrderNumber } from "@gofermart/shared/domain/order-number.ts"
+import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectExplained } from "../harness/oracle.ts"
+import { expectExplained } from "../harness/invariants.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
 describeOnBackends("an order goes in, points come out", (backend) => {
@@ -43,7 +45,7 @@ describeOnBackends("an order goes in, points come out", (backend) => {
     expect(await anna.upload(paid)).toBe(202)
   })
 
-  it("asks again until the verdict is there", async () => {
+  it("polls again until the verdict is there", async () => {
     const anna = await system.register()
     const number = newNumber()
     await system.simulator.know(number, 10)
@@ -59,6 +61,23 @@ describeOnBackends("an order goes in, points come out", (backend) => {
     expect(await anna.balance()).toEqual({ current: 10, withdrawn: 0 })
   })
 
+  it("settles and shows an order of zeros alone, from before such numbers were refused", async () => {
+    const anna = await system.register()
+    const number = parseOrderNumber("0000") ?? expect.fail("it was an order number")
+    const { client } = system.database
+    const { id: userId } = await client.user.findUniqueOrThrow({ where: { login: anna.login } })
+    await system.simulator.know(number, 10)
+    await recordOrders(client, [{ userId, number }], 0)
+    await eventually("the order is settled", async () => {
+      const [order] = await anna.orders()
+      return order?.status === "PROCESSED"
+    })
+    const shown = await anna.request("GET", `/api/user/orders/${number}`)
+    expect(await shown.json()).toMatchObject({ number, status: "PROCESSED", accrual: 10 })
+    const again = await anna.request("POST", "/api/user/orders", number, "text/plain")
+    expect(again.status).toBe(422)
+  })
+
   it("gives an unknown order up after the grace time, and takes it up again", async () => {
     const anna = await system.register()
     const number = newNumber()
@@ -70,9 +89,9 @@ describeOnBackends("an order goes in, points come out", (backend) => {
     await anna.upload(number)
     expect((await anna.orders())[0]?.status).toBe("PROCESSING")
     await statusIs("INVALID")
-    const asked = (await system.simulator.calls()).filter((call) => call.number === number)
-    expect(asked.length).toBeGreaterThan(1)
-    const firstSpan = (asked.at(-1)?.at ?? 0) - (asked[0]?.at ?? 0)
+    const polls = (await system.simulator.calls()).filter((call) => call.number === number)
+    expect(polls.length).toBeGreaterThan(1)
+    const firstSpan = (polls.at(-1)?.at ?? 0) - (polls[0]?.at ?? 0)
     expect(firstSpan).toBeGreaterThanOrEqual(1_900)
 
     expect(await anna.upload(number)).toBe(202)

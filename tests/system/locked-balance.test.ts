@@ -1,7 +1,8 @@
+import type { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { startSystem, type System } from "../harness/system.ts"
 
@@ -20,19 +21,7 @@ describe("a balance that somebody else has locked", () => {
       system.register(),
     ])
     if (locked === undefined) throw new Error("there is no user")
-    const { client } = system.database
-    const { id } = await client.user.findUniqueOrThrow({ where: { login: locked.login } })
-    const release = Promise.withResolvers<void>()
-    const isLocked = Promise.withResolvers<void>()
-    const lock = client.$transaction(
-      async (transaction) => {
-        await transaction.$queryRaw`SELECT FROM user_balances WHERE user_id = ${id} FOR UPDATE`
-        isLocked.resolve()
-        await release.promise
-      },
-      { timeout: 60_000 },
-    )
-    await isLocked.promise
+    const release = await lockBalance(locked)
 
     const numbers = [...newNumbers(40), newNumber(), newNumber()]
     const uploaders = [...Array.from({ length: 40 }, () => locked), ...others]
@@ -44,14 +33,55 @@ describe("a balance that somebody else has locked", () => {
       })
     }
     expect((await locked.orders())[0]?.status).toBe("PROCESSING")
-    const body = JSON.stringify({ order: newNumber(), sum: 1 })
-    const path = "/api/user/balance/withdraw"
-    const refused = await locked.request("POST", path, body, "application/json")
+    const refused = await withdraw(locked)
     await expectProblem(refused, 503, "overloaded")
     expect(refused.headers.get("retry-after")).toBe("1")
 
-    release.resolve()
-    await lock
+    await release()
     await expectAllSettledOnce(system, numbers)
   })
+
+  it("leaves others the database's connections, however many withdrawals wait for it", async () => {
+    const [locked, other] = await Promise.all([system.register(), system.register()])
+    const release = await lockBalance(locked)
+    const withdrawals = Promise.all(Array.from({ length: 64 }, () => withdraw(locked)))
+    const waiting = async () =>
+      await system.database.client.$queryRaw<unknown[]>`
+        SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'
+           AND query LIKE '%withdraw(%'`
+    await eventually("two of them wait", async () => (await waiting()).length === 2)
+    for (let i = 0; i < 8; i++) {
+      expect((await other.request("GET", "/api/user/withdrawals")).status).toBe(204)
+      expect((await waiting()).length).toBeLessThanOrEqual(2)
+    }
+    await release()
+    expect((await withdrawals).map(({ status }) => status)).toContain(402)
+  })
+
+  function withdraw(customer: Customer): Promise<Response> {
+    const body = JSON.stringify({ order: newNumber(), sum: 1 })
+    return customer.request("POST", "/api/user/balance/withdraw", body, "application/json")
+  }
+
+  /** Returns what releases it. */
+  async function lockBalance({ login }: Customer): Promise<() => Promise<void>> {
+    const { client } = system.database
+    const { id } = await client.user.findUniqueOrThrow({ where: { login } })
+    const release = Promise.withResolvers<void>()
+    const isLocked = Promise.withResolvers<void>()
+    const lock = client.$transaction(
+      async (transaction) => {
+        await transaction.$queryRaw`SELECT FROM user_balances WHERE user_id = ${id} FOR UPDATE`
+        isLocked.resolve()
+        await release.promise
+      },
+      { timeout: 60_000 },
+    )
+    await isLocked.promise
+    return async () => {
+      release.resolve()
+      await lock
+    }
+  }
 })

@@ -1,147 +1,149 @@
-import { setTimeout as sleep } from "node:timers/promises"
-import { openAccrualQueue, queuePauseMs } from "@gofermart/shared/queue/backend.ts"
-import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
+import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
+import { openQueue } from "../harness/database-breakpoints.ts"
 import { describeOnBackends, describeOnRedis } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
-import { newNumbers } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { newNumber, newNumbers } from "../harness/numbers.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
+import { untilRequeued } from "../harness/requeued.ts"
 import {
   order,
   type Reply,
   type ScriptedScoring,
   startScriptedScoring,
-  status,
-} from "../harness/scripted-scoring.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
+import { WITHOUT_REQUEUE } from "../harness/settings.ts"
 import { startSystem, type System } from "../harness/system.ts"
+import { sql } from "@gofermart/shared/db/client.ts"
+import { readInstant } from "../harness/instants.ts"
 
-const WINDOW_MS = 4_000
-/** How much later than a 429 a call may still begin: it was on its way. */
-const TOLERANCE_MS = 250
+/** Long enough for a busy machine to do in it what has to happen meanwhile. */
+const PAUSE_S = 4
 
-describeOnBackends("a scoring system that allows 10 requests in a window", (backend) => {
-  let system: System
-  beforeAll(async () => {
-    system = await startSystem({ backend, workers: 2 })
-  })
-  afterAll(() => system.close())
+/** It names a limit that does not hold the orders up: this is about the pause. */
+function refuse(retryAfterS: number): Reply {
+  return (_number, response) => {
+    response.writeHead(429, { "retry-after": `${retryAfterS}` })
+    response.end("No more than 6000 requests per minute allowed")
+  }
+}
 
-  it("is left alone by both workers until its Retry-After has passed, and settles all", async () => {
-    const numbers = newNumbers(20)
-    for (const number of numbers) await system.simulator.know(number, 1)
-    await system.simulator.behave({ requestsPerMinute: 10, windowMs: WINDOW_MS })
-    const anna = await system.register()
-    await Promise.all(numbers.map((number) => anna.upload(number)))
-    await expectAllSettledOnce(system, numbers)
-    expect(await anna.balance()).toEqual({ current: 20, withdrawn: 0 })
+/** Answers once it is released. */
+function held(reply: Reply): { reply: Reply; release(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    reply: (number, response) => void promise.then(() => reply(number, response)),
+    release: resolve,
+  }
+}
 
-    const calls = await system.simulator.calls()
-    const refused = calls.filter((call) => call.status === 429)
-    expect(refused.length).toBeGreaterThan(0)
-    // Retry-After is the rest of the window in whole seconds, rounded up; the window begins with
-    // its first call.
-    const windowStart = calls[0]?.at ?? 0
-    const firstRefusal = refused[0]?.at ?? 0
-    const pauseMs = Math.ceil((windowStart + WINDOW_MS - firstRefusal) / 1_000) * 1_000
-    const during = calls.filter(
-      ({ at }) => at > firstRefusal + TOLERANCE_MS && at < firstRefusal + pauseMs,
-    )
-    expect(during).toEqual([])
-  })
-})
+function pausedUntil({ database }: System): Promise<number | undefined> {
+  return readInstant(database.client, sql`(SELECT paused_until FROM scoring_pause)`)
+}
 
-describeOnBackends("a scoring system that refuses one worker", (backend) => {
+describeOnBackends("a scoring system that refuses one of two workers", (backend) => {
   let scoring: ScriptedScoring
   let system: System
+  let queue: AccrualQueue
   beforeAll(async () => {
     scoring = await startScriptedScoring()
-    // One poll at a time each: only one of the two workers hears of the refusal.
-    const env = { WORKER_CONCURRENCY: "1" }
+    // One poll at a time each: while one is held, the other worker gets the next poll.
+    const env = { ...WITHOUT_REQUEUE, WORKER_CONCURRENCY: "1" }
     system = await startSystem({ backend, workers: 2, scoringUrl: scoring.url, env })
+    queue = await openQueue(system)
   })
   afterAll(async () => {
+    await queue.close()
     await system.close()
     await scoring.close()
   })
 
-  const refuse = (retryAfterS: number) => status(429, { "retry-after": `${retryAfterS}` })
-  const slowly =
-    (reply: Reply): Reply =>
-    (number, response) =>
-      void setTimeout(() => reply(number, response), 60)
-  const allPolls = (numbers: string[]) => numbers.flatMap((number) => scoring.polls(number))
   const firstPoll = (number: string) =>
-    eventually("the refused poll", async () => scoring.polls(number)[0])
-
-  it("is left alone by the other worker as well", async () => {
-    const [refused = "", ...others] = newNumbers(60)
-    for (const number of others) scoring.script(number, slowly(order("PROCESSED", "1")))
-    scoring.script(refused, refuse(3), order("PROCESSED", "1"))
+    eventually(`a poll about ${number}`, async () => scoring.polls(number)[0])
+  /** Has one worker hold `first`, and the other one refused about `second`; resolves with when. */
+  const holdAndRefuse = async (first: string, second: string) => {
+    const before = await pausedUntil(system)
     const anna = await system.register()
-    await Promise.all([...others.slice(0, 10), refused].map((number) => anna.upload(number)))
-    await Promise.all(others.slice(10).map((number) => anna.upload(number)))
-    const at = await firstPoll(refused)
-    await expectAllSettledOnce(system, [refused, ...others])
-    const polls = allPolls([refused, ...others])
-    const during = polls.filter((poll) => poll > at + TOLERANCE_MS && poll < at + 3_000)
-    expect(during).toEqual([])
-    expect(polls.filter((poll) => poll >= at + 3_000).length).toBeGreaterThan(0)
+    await anna.upload(first)
+    await firstPoll(first)
+    scoring.script(second, refuse(PAUSE_S), order("PROCESSED", "1"))
+    await anna.upload(second)
+    const refusedAt = await firstPoll(second)
+    await eventually("the pause is in the database", async () => {
+      return (await pausedUntil(system)) !== before
+    })
+    await eventually("the pause is in the queue", async () => (await queuePauseMs(queue)) > 0)
+    return { anna, refusedAt }
+  }
+
+  it("is left alone by the other one as well, until its Retry-After has passed", async () => {
+    const [busy, refused, ...others] = [newNumber(), newNumber(), ...newNumbers(10)]
+    const answer = held(order("PROCESSED", "1"))
+    scoring.script(busy, answer.reply)
+    for (const number of others) scoring.script(number, order("PROCESSED", "1"))
+    const { anna, refusedAt } = await holdAndRefuse(busy, refused)
+    await Promise.all(others.map((number) => anna.upload(number)))
+    answer.release()
+    await expectAllSettledOnce(system, [busy, refused, ...others])
+    const later = [refused, ...others].flatMap((number) => scoring.polls(number))
+    expect(later).toHaveLength(others.length + 2)
+    const early = later.filter((poll) => poll < refusedAt + PAUSE_S * 1_000)
+    expect(early).toEqual([refusedAt])
   })
 
   it("is left alone for the longer of two pauses, whichever was told last", async () => {
-    const [long = "", short = "", other = ""] = newNumbers(3)
-    const held = Promise.withResolvers<void>()
-    scoring.script(long, refuse(4), order("PROCESSED", "1"))
-    const late: Reply = (number, response) =>
-      void held.promise.then(() => refuse(1)(number, response))
-    scoring.script(short, late, order("PROCESSED", "1"))
+    const [short, long, other] = [newNumber(), newNumber(), newNumber()]
+    const shortRefusal = held(refuse(1))
+    scoring.script(short, shortRefusal.reply, order("PROCESSED", "1"))
     scoring.script(other, order("PROCESSED", "1"))
-    const anna = await system.register()
-    await anna.upload(short)
-    await firstPoll(short)
-    await anna.upload(long)
-    const at = await firstPoll(long)
-    // The short refusal arrives when the long pause is on.
-    setTimeout(held.resolve, 200)
+    const { anna, refusedAt } = await holdAndRefuse(short, long)
+    const untilUs = await pausedUntil(system)
     await anna.upload(other)
-    await sleep(600)
-    const { pausedUntil } = await system.database.client.scoringPause.findFirstOrThrow()
-    expect(pausedUntil.getTime() - Date.now()).toBeGreaterThan(2_000)
+    shortRefusal.release()
+    await eventually("the short refusal is dealt with", async () => {
+      return (await queue.getJobState(`order-${short}`)) !== "active"
+    })
+    expect(await pausedUntil(system)).toBe(untilUs)
     await expectAllSettledOnce(system, [long, short, other])
-    const later = allPolls([long, short, other]).filter((poll) => poll > at + TOLERANCE_MS)
-    expect(later.filter((poll) => poll < at + 4_000)).toEqual([])
-    expect(later).toHaveLength(3)
+    const later = [long, short, other].flatMap((number) => scoring.polls(number))
+    expect(later).toHaveLength(5)
+    const early = later.filter((poll) => poll < refusedAt + PAUSE_S * 1_000)
+    expect(early).toEqual([refusedAt, ...scoring.polls(short).slice(0, 1)])
   })
 })
 
 describeOnRedis("a pause whose queue is flushed", () => {
   it("holds: it is in the database", async () => {
     const scoring = await startScriptedScoring()
-    const system = await startSystem({ backend: "redis", workers: 2, scoringUrl: scoring.url })
-    const [refused = "", later = ""] = newNumbers(2)
-    scoring.script(refused, status(429, { "retry-after": "5" }), order("PROCESSED", "1"))
+    const system = await startSystem({
+      backend: "redis",
+      workers: 2,
+      scoringUrl: scoring.url,
+      env: { REQUEUE_LEASE_MIN: "500ms" },
+    })
+    const [refused, later] = [newNumber(), newNumber()]
+    scoring.script(refused, refuse(600), order("PROCESSED", "1"))
     scoring.script(later, order("PROCESSED", "1"))
     const anna = await system.register()
     await anna.upload(refused)
-    const at = await eventually("the refused poll", async () => scoring.polls(refused)[0])
-    await eventually("the pause is in the database", () =>
-      system.database.client.scoringPause.findFirst().then((pause) => pause ?? undefined),
-    )
+    await eventually("the pause is in the database", () => pausedUntil(system))
     await system.redis?.flushAll()
-    // Until a worker has seen the loss nothing may be there to be asked about.
+    // Until a worker has seen the loss nothing may be there to be polled.
+    const queue = await openQueue(system)
     await eventually("the queue holds the pause again", async () => {
-      const queue = await openAccrualQueue(system.queueUrl, createLogger("tests", "silent"))
-      const pausedMs = await queuePauseMs(queue)
-      await queue.close()
-      return pausedMs > 0
+      return (await queuePauseMs(queue)) > 0
     })
+    await queue.close()
     await anna.upload(later)
+    await untilRequeued(system, later)
+    const endedAt = performance.now()
+    await system.database.client.$executeRaw`
+      UPDATE scoring_pause SET paused_until = clock_timestamp()`
     await expectAllSettledOnce(system, [refused, later])
-    const early = [...scoring.polls(refused).slice(1), ...scoring.polls(later)].filter(
-      (poll) => poll < at + 5_000,
-    )
+    const polls = [...scoring.polls(refused).slice(1), ...scoring.polls(later)]
     await system.close()
     await scoring.close()
-    expect(early).toEqual([])
+    expect(polls.filter((poll) => poll < endedAt)).toEqual([])
   })
 })

@@ -1,26 +1,37 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { openWorkerConnection } from "@gofermart/shared/queue/redis-connection.ts"
+import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { describeOnRedis } from "../harness/backends.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
-import { expectAllSettledOnce } from "../harness/oracle.ts"
+import { expectAllSettledOnce } from "../harness/invariants.ts"
 import {
   order,
   type ScriptedScoring,
   startScriptedScoring,
   status,
-} from "../harness/scripted-scoring.ts"
-import { startSystem, type System } from "../harness/system.ts"
+} from "@gofermart/scoring-simulator/scripted.ts"
+import { WITHOUT_REQUEUE } from "../harness/settings.ts"
+import { startOwnRedis, startSystem, type System } from "../harness/system.ts"
 
 /** Polls that get a 503; the job's row is refused once, when the last of them is noted. */
 const FAILED_POLLS = 3
 /** The backoff's first delay, 1 s, less its jitter. */
 const BACKOFF_FIRST_MIN_MS = 800
+/** After which a command is given up, and one that is waited for. */
+const GIVEN_UP_AFTER_MS = 200
+const WAITED_FOR_MS = 30_000
 
 describe("a queue on PostgreSQL that refuses a command once", () => {
   let scoring: ScriptedScoring
   let system: System
   beforeAll(async () => {
     scoring = await startScriptedScoring()
-    system = await startSystem({ backend: "postgresql", scoringUrl: scoring.url })
+    system = await startSystem({
+      backend: "postgresql",
+      scoringUrl: scoring.url,
+      env: WITHOUT_REQUEUE,
+    })
   })
   afterAll(async () => {
     await system.close()
@@ -51,6 +62,28 @@ describe("a queue on PostgreSQL that refuses a command once", () => {
     const logged = (await system.logs()).split("\n").filter((line) => line.includes(number))
     expect(logged.filter((line) => line.includes("a poll broke off"))).toHaveLength(brokenOff)
     await expectAllSettledOnce(system, [number])
+  })
+})
+
+describeOnRedis("a worker's connection to Redis", () => {
+  it("does not send what its caller has given up: it would take a job for nobody", async () => {
+    const redis = await startOwnRedis()
+    const opened = openWorkerConnection(redis.url, createLogger("tests", "silent"))
+    const connection = opened.duplicate({ commandTimeout: WAITED_FOR_MS })
+    onTestFinished(async () => {
+      connection.disconnect()
+      opened.disconnect()
+      await redis.close()
+    })
+    await connection.ping()
+    await redis.kill()
+    connection.options.commandTimeout = GIVEN_UP_AFTER_MS
+    await expect(connection.set("given up", 1)).rejects.toThrow("Command timed out")
+    connection.options.commandTimeout = WAITED_FOR_MS
+    const waiting = connection.set("waited for", 1)
+    await redis.start()
+    await waiting
+    expect(await redis.client.keys("*")).toEqual(["waited for"])
   })
 })
 
