@@ -13,7 +13,8 @@ const ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 const LOGINS_MEASURED = 20
 /** Promises: of a login in times of what one takes while nobody else logs in, and of the process. */
 const WAITING_MAX = 3 + ADDRESSES.length
-const MEMORY_BYTES_MAX = 300 * 2 ** 20
+/** One hash more than at rest, and what so many requests hold: two hashes more are 92 MiB. */
+const GROWTH_BYTES_MAX = 64 * 2 ** 20
 
 describe(`${CONNECTIONS} connections that log in with right passwords, from three addresses`, () => {
   let system: System
@@ -63,15 +64,16 @@ describe(`${CONNECTIONS} connections that log in with right passwords, from thre
     return took.toSorted((a, b) => a - b)[LOGINS_MEASURED / 2] ?? 0
   }
 
-  it("49: a stranger waits for one hash of each address, and the API stays small", async () => {
+  it("49: a stranger waits for one hash of each address, and the API hardly grows", async () => {
     const idleMs = await strangersLogin()
+    const idleBytes = await peakMemoryBytes(system.api.pid)
     const answers = crowd()
     await eventually("all of them wait", async () => (answers()["200"] ?? 0) >= ACCOUNTS)
     const crowdedMs = await strangersLogin()
-    const peakBytes = await peakMemoryBytes(system.api.pid)
+    const grownBytes = (await peakMemoryBytes(system.api.pid)) - idleBytes
     const { 200: served = 0, 429: refused = 0, ...others } = answers()
     expect(crowdedMs).toBeLessThanOrEqual(WAITING_MAX * idleMs)
-    expect(peakBytes).toBeLessThanOrEqual(MEMORY_BYTES_MAX)
+    expect(grownBytes).toBeLessThanOrEqual(GROWTH_BYTES_MAX)
     // More wait at an address than may: the others are told so, and nobody anything else.
     expect(served).toBeGreaterThan(ACCOUNTS)
     expect(refused).toBeGreaterThan(0)

@@ -11,8 +11,8 @@ import { layTrouble, type Touch, type Trouble } from "../harness/trouble.ts"
 
 /** A promise: whoever shares a batch with an item that fails or hangs is answered in this time. */
 const ANSWERED_WITHIN_MS = 2_000
-/** The server's limit for a statement, the batch before it, and the wait for others like it. */
-const ENDED_WITHIN_MS = 30_000
+/** No promise: a customer's items that hang run one after the other, each for the server's 10 s. */
+const ENDED_WITHIN_MS = 60_000
 const OTHERS = 8
 /** Not all that are asked for at once come into one batch. */
 const ROUNDS = 3
