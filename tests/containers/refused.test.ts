@@ -35,6 +35,11 @@ const WRONG: Wrong[] = [
     secret: "operators_password",
     says: /OPERATORS_PASSWORD_FILE must be .*shorter/,
   },
+  {
+    what: "a simulator's delay that is no number",
+    settings: { SIMULATOR_DELAY_MS: "soon" },
+    says: /SIMULATOR_DELAY_MS must be /,
+  },
   { what: "keys that are none", secret: "auth_keys", says: /AUTH_KEYS_FILE must be / },
 ]
 

@@ -87,6 +87,10 @@ test("--help explains itself, and a bad setting ends the process with 78 and a r
     expect(run("--help")).resolves.toMatchObject({
       stdout: expect.stringContaining("--address, or SIMULATOR_ADDRESS"),
     }),
+    expect(run("--check", "--delay-ms", "5")).resolves.toMatchObject({
+      stdout: "The settings are usable.\n",
+    }),
+    expect(run("--check", "--error-rate", "2")).rejects.toMatchObject({ code: 78 }),
     expect(run("--error-rate", "2")).rejects.toMatchObject({
       code: 78,
       stderr: expect.stringMatching(/SIMULATOR_ERROR_RATE must be a number from 0 to 1.*\n$/),

@@ -17,13 +17,16 @@ export const composeSettings: Record<string, Setting> = {
   GOFERMART_IMAGE: own("a name, or a name and a tag", {
     purpose: "the image of all our services; another tag is another version",
   }),
-  API_PUBLISH: own("an address host:port; on another host than 127.0.0.1 it passes a firewall", {
-    purpose: "where the host serves the API",
-  }),
+  API_PUBLISH: own(
+    "an address host:port, or host:first-last for several APIs; on another host than 127.0.0.1 it passes a firewall",
+    {
+      purpose: "where the host serves the API",
+    },
+  ),
   REDIS_CONTAINERS: own("1, or 0 where the queue is in PostgreSQL", {
     purpose: "how many containers of Redis run",
   }),
-  OPERATORS_PORT: own("a port of the loopback interface", {
+  OPERATORS_PORT: own("a port of the loopback interface, or first-last for several APIs", {
     purpose: "where the host serves the API's operators",
   }),
   SIMULATOR_PORT: own("a port of the loopback interface", {

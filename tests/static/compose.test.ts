@@ -173,8 +173,8 @@ describe("the settings in docker-compose.yml", () => {
     { known: object; read: (env: Record<string, string>) => unknown }
   > = {
     "settings-check": {
-      known: { ...PROGRAMS.api, ...PROGRAMS.worker },
-      read: (env) => [readApiConfig(env), readWorkerConfig(env)],
+      known: { ...PROGRAMS.api, ...PROGRAMS.worker, ...PROGRAMS.simulator },
+      read: (env) => [readApiConfig(env), readWorkerConfig(env), readSimulatorConfig([], env)],
     },
     api: { known: PROGRAMS.api, read: readApiConfig },
     "accrual-worker": { known: PROGRAMS.worker, read: readWorkerConfig },

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { exitSettings } from "@gofermart/shared/runtime/config-exit.ts"
 import {
   type Address,
   ConfigError,
@@ -9,7 +10,7 @@ import {
 } from "@gofermart/shared/runtime/env.ts"
 import { logLevel } from "@gofermart/shared/runtime/service-settings.ts"
 import { defineSettings, type Setting, setting } from "@gofermart/shared/runtime/setting.ts"
-import { helpLines } from "@gofermart/shared/runtime/settings-help.ts"
+import { helpLines, helpOf } from "@gofermart/shared/runtime/settings-help.ts"
 import { IsEnum, Type } from "typebox"
 import { Behaviour } from "./behaviour.ts"
 
@@ -21,8 +22,8 @@ const onOrOff = Type.Enum(["true", "false"], {
   description: "true or false",
 })
 
-/** Every setting by the name of its environment variable; `flagName` gives its flag. */
-export const Settings = defineSettings({
+/** By the names of their environment variables; `flagName` gives their flags. */
+const FLAGS = {
   SIMULATOR_ADDRESS: setting(listenAddress("127.0.0.1:8091"), {
     purpose: "where to serve; port 0 takes a free one",
   }),
@@ -57,8 +58,10 @@ export const Settings = defineSettings({
     purpose: "know every order as of the first request about it",
   }),
   SIMULATOR_UNAVAILABLE: setting(onOrOff, { purpose: "answer every request with 500" }),
-})
-const SETTINGS: Record<string, Setting> = Settings.properties
+}
+
+/** Every setting by the name of its environment variable. */
+export const Settings = defineSettings({ ...FLAGS, ...exitSettings })
 
 export interface Config {
   address: Address
@@ -75,7 +78,7 @@ export interface Config {
 export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config | "help" {
   const flags = readFlags(args)
   if (flags["help"] === true) return "help"
-  const given = Object.keys(SETTINGS).flatMap((name) => {
+  const given = Object.keys(FLAGS).flatMap((name) => {
     const flag = flags[flagName(name)]
     return flag === undefined ? [] : [[name, String(flag)]]
   })
@@ -103,11 +106,17 @@ export function helpText(): string {
     "",
     "Settings, as a flag or as an environment variable; a flag counts for more:",
     "",
-    ...Object.entries(SETTINGS).map(([name, kind]) =>
+    ...Object.entries<Setting>(FLAGS).map(([name, kind]) =>
       helpLines(`--${flagName(name)}, or ${name}`, kind),
     ),
     "",
     "All but the first three can be changed while it runs: PUT /api/behaviour",
+    "",
+    "As an environment variable only:",
+    "",
+    helpOf(exitSettings),
+    "",
+    "--check only tells whether the settings are usable.",
     "",
   ].join("\n")
 }
@@ -119,7 +128,7 @@ function flagName(name: string): string {
 
 function readFlags(args: string[]): Record<string, string | boolean | undefined> {
   const options = Object.fromEntries(
-    Object.entries(SETTINGS).map(([name, kind]) => {
+    Object.entries<Setting>(FLAGS).map(([name, kind]) => {
       const type = IsEnum(kind) && kind.enum.includes("true") ? "boolean" : "string"
       return [flagName(name), { type }] as const
     }),
@@ -127,7 +136,7 @@ function readFlags(args: string[]): Record<string, string | boolean | undefined>
   try {
     return parseArgs({
       args,
-      options: { ...options, help: { type: "boolean" } },
+      options: { ...options, help: { type: "boolean" }, check: { type: "boolean" } },
       allowNegative: true,
     }).values
   } catch (error) {

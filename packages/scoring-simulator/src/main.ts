@@ -1,6 +1,7 @@
 import { readConfigOrExit } from "@gofermart/shared/runtime/config-exit.ts"
 import { listen } from "@gofermart/shared/runtime/listen.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
+import { exitIfCheck } from "@gofermart/shared/runtime/settings-help.ts"
 import { Shutdown } from "@gofermart/shared/runtime/shutdown.ts"
 import { buildSimulator } from "./app.ts"
 import { helpText, readConfig, type Config } from "./config.ts"
@@ -17,5 +18,9 @@ async function serve({ address, logLevel, ...options }: Config): Promise<void> {
 }
 
 const config = readConfigOrExit(() => readConfig(process.argv.slice(2), process.env))
-if (config === "help") process.stdout.write(helpText())
-else await serve(config)
+if (config === "help") {
+  process.stdout.write(helpText())
+} else {
+  exitIfCheck([])
+  await serve(config)
+}
