@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process"
-import { chmod, readFile, writeFile } from "node:fs/promises"
+import { appendFile, chmod, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { Customer } from "@gofermart/local-stack/customer.ts"
+import { freePair } from "@gofermart/local-stack/ports.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { envFile } from "../deploy/compose.ts"
+import { startBalancer } from "../harness/balancer.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber, newNumbers } from "../harness/numbers.ts"
 import { answers, docker, type Installation, prepare } from "./installation.ts"
@@ -13,6 +15,8 @@ import { answers, docker, type Installation, prepare } from "./installation.ts"
 const run = promisify(execFile)
 /** Of a stop, at any moment. */
 const STOPPED_WITHIN_MS = 5_000
+/** Between the requests of one lane that goes on for as long as something else takes. */
+const REST_MS = 100
 
 describe("docker-compose.yml on an engine", () => {
   let installation: Installation
@@ -34,6 +38,10 @@ describe("docker-compose.yml on an engine", () => {
       for (const number of rest) await upload(customer, number)
     }
     await Promise.all(Array.from({ length: 8 }, lane))
+  }
+  const change = async (source: string) => {
+    const path = join(installation.folder, source)
+    await appendFile(path, "\n// A new version.\n")
   }
   const operate = (...args: string[]) => installation.compose("run", "--rm", "gofermart", ...args)
   const sql = async (statement: string) => {
@@ -166,11 +174,10 @@ describe("docker-compose.yml on an engine", () => {
     expect((await installation.compose("up", "--detach")).code).toBe(0)
   })
 
-  it("rolls to a new image: what was acknowledged is there, and a client that comes again is served", async () => {
+  it("replaces a single API: what was acknowledged is there, and a client that comes again is served", async () => {
     const anna = await register()
     const numbers = newNumbers(300)
-    const main = join(installation.folder, "services/api/src/main.ts")
-    await writeFile(main, `${await readFile(main, "utf8")}\n// A new version.\n`)
+    await change("services/api/src/main.ts")
     expect((await installation.compose("build")).code).toBe(0)
     const before = await installation.containers("api")
     const uploading = uploadAll(anna, numbers)
@@ -178,6 +185,58 @@ describe("docker-compose.yml on an engine", () => {
     await uploading
     expect(await installation.containers("api")).not.toEqual(before)
     await expectSettledOnce(numbers)
+  })
+
+  it("rolls two APIs behind a proxy to a new image, and no request is lost", async () => {
+    const [apis, boards] = [await freePair(), await freePair()]
+    const settings = {
+      API_PUBLISH: `127.0.0.1:${apis.join("-")}`,
+      OPERATORS_PORT: boards.join("-"),
+    }
+    const up = ["up", "--detach", "--scale", "api=2", "--scale", "accrual-worker=2"]
+    const started = await installation.composeWith(settings, ...up)
+    expect({ code: started.code, stderr: started.stderr }).toMatchObject({ code: 0 })
+    const apiUrls = apis.map((port) => `http://127.0.0.1:${port}`)
+    for (const url of apiUrls) await answers(`${url}/readyz`)
+    const ids = async () => [
+      ...(await installation.containers("api")),
+      ...(await installation.containers("accrual-worker")),
+    ]
+    const before = await ids()
+    expect(before).toHaveLength(4)
+    const balancer = await startBalancer(apiUrls)
+    try {
+      const anna = await Customer.register(balancer.url, newLogin())
+      await change("services/api/src/main.ts")
+      expect((await installation.composeWith(settings, "build")).code).toBe(0)
+      const numbers: string[] = []
+      const rolled = new AbortController()
+      const lane = async () => {
+        while (!rolled.signal.aborted) {
+          const number = newNumber()
+          await anna.upload(number)
+          numbers.push(number)
+          await anna.balance()
+          await sleep(REST_MS)
+        }
+      }
+      const lanes = Promise.all(Array.from({ length: 4 }, lane))
+      const { code, stderr } = await installation.rollWith(settings)
+      rolled.abort()
+      await lanes
+      expect({ code, stderr }).toMatchObject({ code: 0 })
+      expect(balancer.failures).toEqual([])
+      expect(balancer.inVain).toBe(0)
+      const after = await ids()
+      expect(after).toHaveLength(4)
+      expect(after.filter((id) => before.includes(id))).toEqual([])
+      expect((await installation.composeWith(settings, ...up)).code).toBe(0)
+      expect(await ids(), "an `up` after it replaces nothing").toEqual(after)
+      await expectSettledOnce(numbers)
+    } finally {
+      await balancer.close()
+      expect((await installation.compose("up", "--detach")).code).toBe(0)
+    }
   })
 
   it("stops within 5 s with 0, at any moment, whatever it is doing", async () => {

@@ -22,9 +22,13 @@ export interface Said {
 const ERASE_LINE = "\u001B[2K"
 
 /** Runs `docker`; never rejects. */
-export async function docker(args: string[], cwd = repository): Promise<Said> {
+export function docker(args: string[], cwd = repository): Promise<Said> {
+  return runHere("docker", args, cwd)
+}
+
+async function runHere(program: string, args: string[], cwd: string): Promise<Said> {
   try {
-    const output = await run("docker", args, { cwd, maxBuffer: OUTPUT_BYTES_MAX })
+    const output = await run(program, args, { cwd, maxBuffer: OUTPUT_BYTES_MAX })
     return { code: 0, stdout: output.stdout.replaceAll(ERASE_LINE, ""), stderr: output.stderr }
   } catch (error) {
     const { code, stdout, stderr } = error as Said
@@ -42,6 +46,8 @@ export interface Installation {
   compose(...args: string[]): Promise<Said>
   /** The same, with these settings instead of some of those. */
   composeWith(settings: Record<string, string>, ...args: string[]): Promise<Said>
+  /** `deploy/roll.sh`, with these settings. */
+  rollWith(settings: Record<string, string>): Promise<Said>
   /** The ids of a service's containers that run. */
   containers(service: string): Promise<string[]>
   /** Takes everything away, volumes and image included. */
@@ -73,12 +79,14 @@ export async function prepare(settings: Record<string, string> = {}): Promise<In
     SIMULATOR_PORT: String(simulator),
     ...settings,
   }
-  const composeWith = async (own: Record<string, string>, ...args: string[]) => {
+  const optionsFor = async (own: Record<string, string>) => {
     const lines = Object.entries({ ...all, ...own }).map(([name, value]) => `${name}=${value}`)
     const file = join(folder, "test.env")
     await writeFile(file, lines.join("\n"))
-    return docker(["compose", "--ansi", "never", "--env-file", file, ...args], folder)
+    return ["--ansi", "never", "--env-file", file]
   }
+  const composeWith = async (own: Record<string, string>, ...args: string[]) =>
+    docker(["compose", ...(await optionsFor(own)), ...args], folder)
   const compose = (...args: string[]) => composeWith({}, ...args)
   await run("sh", ["deploy/make-secrets.sh"], { cwd: folder })
   return {
@@ -88,6 +96,7 @@ export async function prepare(settings: Record<string, string> = {}): Promise<In
     simulator: new SimulatorControl(`http://127.0.0.1:${simulator}`),
     compose,
     composeWith,
+    rollWith: async (own) => runHere("sh", ["deploy/roll.sh", ...(await optionsFor(own))], folder),
     containers: async (service) =>
       (await compose("ps", "--quiet", service)).stdout.split("\n").filter(Boolean),
     remove: async () => {

@@ -4,7 +4,7 @@ import { Customer } from "@gofermart/local-stack/customer.ts"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { newLogin } from "../harness/numbers.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { type Balancer, startBalancer } from "./balancer.ts"
+import { type Balancer, startBalancer } from "../harness/balancer.ts"
 import { newKey } from "./keys.ts"
 import { replaceApi } from "./replace.ts"
 

@@ -6,7 +6,7 @@ import { Traffic } from "./traffic.ts"
 import { describeOnBackends } from "../harness/backends.ts"
 import { newLogin } from "../harness/numbers.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { type Balancer, startBalancer } from "./balancer.ts"
+import { type Balancer, startBalancer } from "../harness/balancer.ts"
 import { replaceApi, replaceWorker } from "./replace.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -60,6 +60,7 @@ describeOnBackends("All processes restarted one after the other", (backend) => {
     const read = reads.reduce((sum, count) => sum + count, 0)
     await annotate(`${answers}, ${read} × read; APIs not there: ${missed || "never"}`)
     expect(balancer.failures).toEqual([])
+    expect(balancer.inVain).toBe(0)
     expect([...traffic.answers.keys()].filter((answer) => /503|no answer/.test(answer))).toEqual([])
     expect(traffic.withdrawals.size).toBeGreaterThan(0)
     await expectSound(system, traffic, SETTLED_WITHIN_MS)

@@ -1,11 +1,22 @@
 import { createServer } from "node:net"
 import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 
+const PAIR_ATTEMPTS_MAX = 100
+
 /** A port that was free a moment ago on the loopback interface. */
 export async function freePort(): Promise<number> {
   const port = await tryPort(0)
   if (port === undefined) throw new Error("the system gave no port")
   return port
+}
+
+/** Two ports of the loopback interface, one after the other, that were free a moment ago. */
+export async function freePair(): Promise<[number, number]> {
+  for (let attempt = 0; attempt < PAIR_ATTEMPTS_MAX; attempt++) {
+    const first = await freePort()
+    if (await isFree(first + 1)) return [first, first + 1]
+  }
+  throw new Error("no two ports that follow each other are free")
 }
 
 /**

@@ -18,6 +18,8 @@ export interface Balancer {
   url: string
   /** How often an API was not there, by the error, so that the next one was asked. */
   missed: Map<string, number>
+  /** How often none of them was there for a request, which then waited. */
+  readonly inVain: number
   /** What else went wrong; the client got a 502. */
   failures: string[]
   close(): Promise<void>
@@ -35,16 +37,19 @@ export async function startBalancer(apiUrls: string[]): Promise<Balancer> {
   const missed = new Map<string, number>()
   const failures: string[] = []
   let turn = 0
+  let inVain = 0
 
   const askInTurn = async (asked: IncomingMessage, body: Buffer): Promise<IncomingMessage> => {
+    const first = turn++
     for (let attempt = 1; ; attempt++) {
-      const apiUrl = apiUrls[turn++ % apiUrls.length] ?? ""
+      const apiUrl = apiUrls[(first + attempt) % apiUrls.length] ?? ""
       try {
         return await forward(agent, asked, body, apiUrl)
       } catch (error) {
         if (!(error instanceof NotThereError) || attempt > ROUNDS_MAX * apiUrls.length) throw error
         missed.set(error.message, (missed.get(error.message) ?? 0) + 1)
         if (attempt % apiUrls.length === 0) {
+          inVain += 1
           await sleep(ROUND_DELAY_MS)
         }
       }
@@ -67,6 +72,9 @@ export async function startBalancer(apiUrls: string[]): Promise<Balancer> {
   return {
     url: `http://127.0.0.1:${port}`,
     missed,
+    get inVain() {
+      return inVain
+    },
     failures,
     async close() {
       server.closeAllConnections()
