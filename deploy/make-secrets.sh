@@ -11,26 +11,38 @@ fail() {
   exit 1
 }
 
-# The value of a variable in .env, as Compose reads it; empty without it.
+# not_read VARIABLE FILE
+not_read() {
+  fail ".env has $1 in a form that is not read here: put its value into secrets/$2"
+}
+
+# from_dotenv VARIABLE FILE: its value in .env; empty without it. Of what Compose reads, the plain forms are taken.
 from_dotenv() {
   [ -e .env ] || return 0
-  [ -r .env ] || fail ".env cannot be read"
-  assignment="^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{0,1\}$1[[:space:]]*=[[:space:]]*"
-  text=$(tr -d '\r' < .env | sed -n "s/$assignment//p" | tail -n 1 | sed 's/[[:space:]]*$//')
+  { [ -f .env ] && [ -r .env ]; } || fail ".env cannot be read"
+  assignment="^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*"
+  named=$(tr -d '\r' < .env | grep -Ev '^[[:space:]]*#' | grep -E "(^|[^A-Za-z0-9_])$1([^A-Za-z0-9_]|\$)") || return 0
+  echo "$named" | grep -Evq "$assignment" && not_read "$1" "$2"
+  text=$(echo "$named" | sed -E "s/$assignment//" | tail -n 1 | sed 's/ *$//')
   case $text in
     \'*\') text=${text#\'} text=${text%\'} ;;
     \"*\") text=${text#\"} text=${text%\"} ;;
-    *) text=$(printf %s "$text" | sed 's/[[:space:]][[:space:]]*#.*$//') ;;
+    *) text=$(printf %s "$text" | sed 's/  *#.*$//') ;;
   esac
-  case $text in
-    *[\'\"\$\\]*) fail ".env has $1 in a form that is not read here: put its value into secrets/$2" ;;
-  esac
+  is_plain "$text" || not_read "$1" "$2"
   printf %s "$text"
+}
+
+# Whether a text is of ASCII alone, without white space, quotes and what is special in .env.
+is_plain() {
+  case $1 in *[!A-Za-z0-9_:.,/+=@%!*?~#^-]*) return 1 ;; esac
 }
 
 # Thirty-two bytes in base64url.
 random() {
-  head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
+  bytes=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')
+  [ ${#bytes} -eq 43 ] || fail "no random bytes could be made"
+  printf %s "$bytes"
 }
 
 # make FILE VARIABLE PREFIX
@@ -43,14 +55,24 @@ make() {
     return
   fi
   eval "value=\${$2:-}"
+  case $value in *[[:cntrl:]]*) fail "$2 has a control character in it" ;; esac
   [ -n "$value" ] || value=$(from_dotenv "$2" "$1") || exit 1
   how="has the value of $2"
-  [ -n "$value" ] || { how="is new" && value=$3$(random); }
+  if [ -z "$value" ]; then
+    how="is new"
+    value=$(random) || exit 1
+    value=$3$value
+  fi
+  new=$(mktemp "$file.XXXXXX")
+  printf '%s\n' "$value" > "$new"
   # Readable for the containers' users; the folder is for nobody else.
-  rm -f "$file.new"
-  (umask 077 && printf '%s\n' "$value" > "$file.new")
-  chmod 0444 "$file.new"
-  mv "$file.new" "$file"
+  chmod 0444 "$new"
+  # Another run may have made it meanwhile.
+  mv -n "$new" "$file"
+  if [ -e "$new" ]; then
+    rm -f "$new"
+    how="is there already"
+  fi
   echo "$file $how"
 }
 

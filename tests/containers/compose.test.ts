@@ -7,7 +7,7 @@ import { Customer } from "@gofermart/local-stack/customer.ts"
 import { freePair } from "@gofermart/local-stack/ports.ts"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { envFile } from "../deploy/compose.ts"
-import { startBalancer } from "../harness/balancer.ts"
+import { type Balancer, startBalancer } from "../harness/balancer.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newLogin, newNumber, newNumbers } from "../harness/numbers.ts"
 import { answers, docker, type Installation, prepare } from "./installation.ts"
@@ -187,28 +187,41 @@ describe("docker-compose.yml on an engine", () => {
     await expectSettledOnce(numbers)
   })
 
-  it("rolls two APIs behind a proxy to a new image, and no request is lost", async () => {
-    const [apis, boards] = [await freePair(), await freePair()]
-    const settings = {
-      API_PUBLISH: `127.0.0.1:${apis.join("-")}`,
-      OPERATORS_PORT: boards.join("-"),
+  describe("two APIs behind a proxy, and two workers", () => {
+    let settings: Record<string, string>
+    let balancer: Balancer
+    let anna: Customer
+    beforeAll(async () => {
+      const [apis, boards] = [await freePair(), await freePair()]
+      settings = {
+        API_CONTAINERS: "2",
+        API_PUBLISH: `127.0.0.1:${apis.join("-")}`,
+        OPERATORS_PORT: boards.join("-"),
+        WORKER_CONTAINERS: "2",
+      }
+      await bringUp()
+      const apiUrls = apis.map((port) => `http://127.0.0.1:${port}`)
+      for (const url of apiUrls) await answers(`${url}/readyz`)
+      balancer = await startBalancer(apiUrls)
+      anna = await Customer.register(balancer.url, newLogin())
+    })
+    afterAll(async () => {
+      await balancer.close()
+      expect((await installation.compose("up", "--detach")).code).toBe(0)
+    })
+
+    const bringUp = async () => {
+      const { code, stderr } = await installation.composeWith(settings, "up", "--detach")
+      expect({ code, stderr }).toMatchObject({ code: 0 })
     }
-    const up = ["up", "--detach", "--scale", "api=2", "--scale", "accrual-worker=2"]
-    const started = await installation.composeWith(settings, ...up)
-    expect({ code: started.code, stderr: started.stderr }).toMatchObject({ code: 0 })
-    const apiUrls = apis.map((port) => `http://127.0.0.1:${port}`)
-    for (const url of apiUrls) await answers(`${url}/readyz`)
+    const build = async () =>
+      expect((await installation.composeWith(settings, "build")).code).toBe(0)
     const ids = async () => [
       ...(await installation.containers("api")),
       ...(await installation.containers("accrual-worker")),
     ]
-    const before = await ids()
-    expect(before).toHaveLength(4)
-    const balancer = await startBalancer(apiUrls)
-    try {
-      const anna = await Customer.register(balancer.url, newLogin())
-      await change("services/api/src/main.ts")
-      expect((await installation.composeWith(settings, "build")).code).toBe(0)
+    /** Asks without pause for as long as it rolls; resolves with the numbers of what was accepted. */
+    const rollUnderLoad = async () => {
       const numbers: string[] = []
       const rolled = new AbortController()
       const lane = async () => {
@@ -224,19 +237,57 @@ describe("docker-compose.yml on an engine", () => {
       const { code, stderr } = await installation.rollWith(settings)
       rolled.abort()
       await lanes
-      expect({ code, stderr }).toMatchObject({ code: 0 })
       expect(balancer.failures).toEqual([])
       expect(balancer.inVain).toBe(0)
+      return { code, stderr, numbers }
+    }
+
+    it("are rolled to a new image, and no request is lost", async () => {
+      const before = await ids()
+      expect(before).toHaveLength(4)
+      await change("services/api/src/main.ts")
+      await build()
+      const { numbers, ...ended } = await rollUnderLoad()
+      expect(ended).toMatchObject({ code: 0 })
       const after = await ids()
       expect(after).toHaveLength(4)
       expect(after.filter((id) => before.includes(id))).toEqual([])
-      expect((await installation.composeWith(settings, ...up)).code).toBe(0)
+      await bringUp()
       expect(await ids(), "an `up` after it replaces nothing").toEqual(after)
       await expectSettledOnce(numbers)
-    } finally {
-      await balancer.close()
-      expect((await installation.compose("up", "--detach")).code).toBe(0)
-    }
+    })
+
+    it("go on with one API when a version does not start, until one is rolled out that does", async () => {
+      const before = await ids()
+      const main = join(installation.folder, "services/api/src/main.ts")
+      const good = await readFile(main, "utf8")
+      await writeFile(main, `${good}\nif (!process.argv.includes("--check")) process.exit(1)\n`)
+      await build()
+      const failed = await rollUnderLoad()
+      expect(failed.code).not.toBe(0)
+      expect(failed.stderr).toContain("api is not healthy, and what else runs is as it was")
+      // As when the roll was interrupted.
+      await docker(["rm", "--force", ...(await ids()).filter((id) => !before.includes(id))])
+      await writeFile(main, good)
+      await build()
+      const mended = await rollUnderLoad()
+      expect(mended).toMatchObject({ code: 0 })
+      const after = await ids()
+      expect(after).toHaveLength(4)
+      expect(after.filter((id) => before.includes(id))).toEqual([])
+      await expectSettledOnce([...failed.numbers, ...mended.numbers])
+    })
+
+    it("are left alone by a roll to an image that there is not", async () => {
+      const before = await ids()
+      const nowhere = { ...settings, GOFERMART_IMAGE: "gofermart:nowhere" }
+      const { code, stderr } = await installation.rollWith(nowhere)
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: "there is no image gofermart:nowhere: build it, or mend GOFERMART_IMAGE\n",
+      })
+      expect(await ids()).toEqual(before)
+    })
   })
 
   it("stops within 5 s with 0, at any moment, whatever it is doing", async () => {

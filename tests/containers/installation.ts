@@ -72,12 +72,12 @@ export async function prepare(settings: Record<string, string> = {}): Promise<In
   const image = `gofermart-test:${project}`
   const [api, operators, simulator] = [await freePort(), await freePort(), await freePort()]
   const all: Record<string, string> = {
+    ...settings,
     COMPOSE_PROJECT_NAME: project,
     GOFERMART_IMAGE: image,
     API_PUBLISH: `127.0.0.1:${api}`,
     OPERATORS_PORT: String(operators),
     SIMULATOR_PORT: String(simulator),
-    ...settings,
   }
   const optionsFor = async (own: Record<string, string>) => {
     const lines = Object.entries({ ...all, ...own }).map(([name, value]) => `${name}=${value}`)

@@ -23,6 +23,10 @@ export const composeSettings: Record<string, Setting> = {
       purpose: "where the host serves the API",
     },
   ),
+  API_CONTAINERS: own("a number; for several, the two ports are ranges", {
+    purpose: "how many containers of the API run",
+  }),
+  WORKER_CONTAINERS: own("a number", { purpose: "how many containers of workers run" }),
   REDIS_CONTAINERS: own("1, or 0 where the queue is in PostgreSQL", {
     purpose: "how many containers of Redis run",
   }),
