@@ -28,7 +28,7 @@ describe("the operators' commands", () => {
     expect(code).toBe(0)
     expect(said).toContain(`balance      ${(current - 0.5).toFixed(2)}, version 2\n`)
     expect(said).toContain("withdrawn    0.50\n")
-    expect(said).toContain("orders       1 NEW, 1 PROCESSED\n")
+    expect(said).toContain("orders       1 not uploaded, 1 PROCESSED\n")
     const lines = said.split("\n").filter((line) => line.startsWith("version "))
     expect(lines).toEqual([
       `version 2    -0.50, order ${spent}, ${(current - 0.5).toFixed(2)} after it`,

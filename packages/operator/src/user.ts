@@ -2,6 +2,7 @@ import { sql } from "@gofermart/shared/db/client.ts"
 import { showInstant, usOf } from "@gofermart/shared/db/instants.ts"
 import { type Line, readLinesBefore, VERSION_MAX } from "@gofermart/shared/ledger/history.ts"
 import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
+import { describeCounts } from "./order-counts.ts"
 
 const LINES_SHOWN_MAX = 10
 
@@ -25,9 +26,7 @@ export async function showUser({ database }: Backends, login: string): Promise<n
   say(`registered   ${showInstant(registered.us)}`)
   say(`balance      ${user.balance?.accrual.toFixed(2)}, version ${user.balance?.version}`)
   say(`withdrawn    ${user.balance?.withdrawal.toFixed(2)}`)
-  say(
-    `orders       ${counts.map(({ status, _count }) => `${_count} ${status}`).join(", ") || "none"}`,
-  )
+  say(`orders       ${describeCounts(counts.map(({ status, _count }) => [status, _count]))}`)
   for (const line of lines) {
     const version = String(line.version).padEnd(4)
     const balance = line.balanceAfter.toFixed(2)

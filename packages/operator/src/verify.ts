@@ -1,6 +1,8 @@
+import type { AccrualStatus } from "@gofermart/shared/domain/accrual-status.ts"
 import { verifyLedger } from "@gofermart/shared/ledger/verify.ts"
 import { SingleBar } from "cli-progress"
 import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
+import { describeCounts } from "./order-counts.ts"
 
 /** Checks every balance against the rows that explain it, and tells what it found. */
 export async function verify({ database }: Backends): Promise<number> {
@@ -8,9 +10,8 @@ export async function verify({ database }: Backends): Promise<number> {
   bar.start(await database.user.count(), 0)
   const report = await verifyLedger(database, (users) => bar.update(users))
   bar.stop()
-  const orders = Object.entries(report.orders).map(([status, count]) => `${count} ${status}`)
   say(`users        ${report.users}`)
-  say(`orders       ${orders.join(", ") || "none"}`)
+  say(`orders       ${describeCounts(Object.entries(report.orders) as [AccrualStatus, number][])}`)
   say(`credited     ${report.credited}`)
   say(`withdrawn    ${report.withdrawn} in ${report.withdrawals} withdrawals`)
   for (const { login, reason } of report.discrepancies) say(`WRONG        ${login}: ${reason}`)
