@@ -208,6 +208,7 @@ describe("docker-compose.yml on an engine", () => {
     afterAll(async () => {
       await balancer.close()
       expect((await installation.compose("up", "--detach")).code).toBe(0)
+      await answers(`${installation.apiUrl}/readyz`)
     })
 
     const bringUp = async () => {
@@ -223,13 +224,18 @@ describe("docker-compose.yml on an engine", () => {
     /** Asks without pause for as long as it rolls; resolves with the numbers of what was accepted. */
     const rollUnderLoad = async () => {
       const numbers: string[] = []
+      const refused: unknown[] = []
       const rolled = new AbortController()
       const lane = async () => {
         while (!rolled.signal.aborted) {
           const number = newNumber()
-          await anna.upload(number)
-          numbers.push(number)
-          await anna.balance()
+          try {
+            await anna.upload(number)
+            numbers.push(number)
+            await anna.balance()
+          } catch (error) {
+            refused.push(error)
+          }
           await sleep(REST_MS)
         }
       }
@@ -239,6 +245,7 @@ describe("docker-compose.yml on an engine", () => {
       await lanes
       expect(balancer.failures).toEqual([])
       expect(balancer.inVain).toBe(0)
+      expect(refused).toEqual([])
       return { code, stderr, numbers }
     }
 

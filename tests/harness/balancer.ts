@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** What a connection to a port says on which nobody listens, or nobody any more. */
-const NOT_THERE = ["ECONNREFUSED", "ECONNRESET"]
+const NOT_THERE = ["ECONNREFUSED", "ECONNRESET", "EPIPE"]
 /**
  * For how long an idle connection is kept. An API that stops closes the connection after every answer for half a
  * second, then ends the idle ones: a connection that is kept for less has heard it, or is gone.
