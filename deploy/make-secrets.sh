@@ -22,8 +22,8 @@ from_dotenv() {
   { [ -f .env ] && [ -r .env ]; } || fail ".env cannot be read"
   assignment="^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*"
   named=$(tr -d '\r' < .env | grep -Ev '^[[:space:]]*#' | grep -E "(^|[^A-Za-z0-9_])$1([^A-Za-z0-9_]|\$)") || return 0
-  echo "$named" | grep -Evq "$assignment" && not_read "$1" "$2"
-  text=$(echo "$named" | sed -E "s/$assignment//" | tail -n 1 | sed 's/ *$//')
+  printf '%s\n' "$named" | grep -Evq "$assignment" && not_read "$1" "$2"
+  text=$(printf '%s\n' "$named" | sed -E "s/$assignment//" | tail -n 1 | sed 's/ *$//')
   case $text in
     \'*\') text=${text#\'} text=${text%\'} ;;
     \"*\") text=${text#\"} text=${text%\"} ;;
@@ -38,7 +38,7 @@ is_plain() {
   case $1 in *[!A-Za-z0-9_:.,/+=@%!*?~#^-]*) return 1 ;; esac
 }
 
-# Thirty-two bytes in base64url.
+# Thirty-two bytes in base64url, which are 43 characters.
 random() {
   bytes=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')
   [ ${#bytes} -eq 43 ] || fail "no random bytes could be made"

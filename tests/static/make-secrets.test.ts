@@ -74,6 +74,7 @@ it.each([
   "POSTGRES_PASSWORD=abc\u00A0",
   'POSTGRES_PASSWORD="a b" # c',
   "POSTGRES_PASSWORD=$OTHER",
+  "POSTGRES_PASSWORD=abc\\cdef",
   "POSTGRES_PASSWORD='it''s'",
 ])("makes no new password where .env may have one: %j", async (lines) => {
   await writeFile(join(folder, ".env"), lines)
