@@ -26,6 +26,32 @@ it("an outage that is told while the end of the one before is being written is n
   }
 })
 
+it("an outage that is found while the row is being read is not forgotten", async () => {
+  const database = await createDatabase()
+  const pace = new FleetPace(database.client)
+  await pace.change((known) => known)
+  const reading = pace.change((known) => known)
+  pace.assume(goDown)
+  await reading
+  expect(pace.isDown).toBe(true)
+  await pace.change(goDown)
+  await pace.change(recoverBy(() => 0))
+  expect(pace.isDown).toBe(false)
+})
+
+it("an outage that could not be written ends with what is read", async () => {
+  const database = await createDatabase()
+  const pace = new FleetPace(database.client)
+  await pace.change((known) => known)
+  const forget = pace.assume(goDown)
+  await database.client.$executeRaw`ALTER TABLE scoring_pace RENAME TO away`
+  await expect(pace.change(goDown)).rejects.toThrow("scoring_pace")
+  forget()
+  await database.client.$executeRaw`ALTER TABLE away RENAME TO scoring_pace`
+  await pace.change((known) => known)
+  expect(pace.isDown).toBe(false)
+})
+
 it("an answer ends an outage where nobody has ever paused", async () => {
   const database = await createDatabase()
   const pace = new FleetPace(database.client)

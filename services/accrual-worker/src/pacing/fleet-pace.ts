@@ -16,6 +16,8 @@ export class FleetPace {
   #row: PaceRow | undefined
   #readAt = 0
   #isCurrent = false
+  /** This worker's changes that the database does not have yet. */
+  readonly #assumed = new Set<PaceChange>()
   readonly #pause = new KnownPause()
 
   constructor(database: Database) {
@@ -68,8 +70,17 @@ export class FleetPace {
     this.#pause.wrote(endsAt)
   }
 
-  /** For this worker alone, until the database has it. */
-  assume(change: PaceChange): void {
+  /**
+   * For this worker alone, at once and over what it reads meanwhile, which is older; until `change` has
+   * written it, or what is returned is called because it could not.
+   */
+  assume(change: PaceChange): () => void {
+    this.#assumed.add(change)
+    this.#apply(change)
+    return () => void this.#assumed.delete(change)
+  }
+
+  #apply(change: PaceChange): void {
     if (this.#row === undefined) return
     const pace = change(this.#row.pace, this.#now(), this.#pauseLeftMs())
     this.#row = { ...this.#row, pace }
@@ -96,6 +107,8 @@ export class FleetPace {
         this.#row = { ...row, pace }
         this.#readAt = performance.now()
         this.#isCurrent = true
+        this.#assumed.delete(change)
+        for (const assumed of this.#assumed) this.#apply(assumed)
         return
       }
       if (tries >= CHANGE_TRIES_MAX) throw new Error("others keep changing the pace")

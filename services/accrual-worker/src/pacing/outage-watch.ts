@@ -76,12 +76,13 @@ export class OutageWatch {
 
   /** Here and in the queue at once, and then for everybody. */
   async #goDown(): Promise<void> {
-    this.#fleet.assume(goDown)
+    const forget = this.#fleet.assume(goDown)
     await this.#guard.hold()
     try {
       await this.change(goDown)
     } catch (error) {
       this.#logger.warn({ err: error }, "the pace could not be written; it is tried again")
+      forget()
     }
     await this.#guard.hold()
   }

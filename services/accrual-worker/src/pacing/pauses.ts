@@ -80,7 +80,7 @@ export class Pauses {
   }
 
   async #tell(pauseMs: number, change: PaceChange): Promise<void> {
-    this.#fleet.assume(change)
+    const forget = this.#fleet.assume(change)
     // At once, because it holds all workers; and again when the row is written, because a worker
     // that had not seen the row may have taken the queue's pause away.
     const quick = this.#guard.hold()
@@ -89,6 +89,7 @@ export class Pauses {
       await this.#outages.change(change, { isNews: true })
     } catch (error) {
       this.#logger.error({ err: error }, "the pause could not be written; the queue is paused")
+      forget()
     }
     await quick
     await this.#guard.hold()
