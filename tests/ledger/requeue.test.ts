@@ -184,26 +184,17 @@ describe("requeue", () => {
     },
   )
 
-  it("is not stopped by an order that was made at the end of time, where a section ends", async () => {
+  it.each([
+    ["an order that was made at the end of time", "created_at = '294276-12-31 23:59:59Z'"],
+    ["a settled order with such a lease", "requeue_at = '-infinity'"],
+  ])("is not stopped by %s, where a section ends", async (_what, change) => {
     await makeWaiting(test.client, ORDERS_PER_SECTION)
     await settleAll(test.client)
-    await test.client.$executeRaw`
-      UPDATE accruals SET created_at = '294276-12-31 23:59:59Z'
-       WHERE order_id =
-             (SELECT min(order_id) FROM accruals WHERE order_id >= ${ORDERS_PER_SECTION})`
-    const { number } = await overdue()
-    start()
-    await untilRequeued(number)
-    expect(await overdueOnes()).toBe(0)
-  })
-
-  it("is not stopped by a settled order with such a lease, where a section ends", async () => {
-    await makeWaiting(test.client, ORDERS_PER_SECTION)
-    await settleAll(test.client)
-    await test.client.$executeRaw`
-      UPDATE accruals SET requeue_at = '-infinity'
-       WHERE order_id =
-             (SELECT min(order_id) FROM accruals WHERE order_id >= ${ORDERS_PER_SECTION})`
+    await test.client.$executeRawUnsafe(
+      `UPDATE accruals SET ${change}
+        WHERE order_id =
+              (SELECT min(order_id) FROM accruals WHERE order_id >= ${ORDERS_PER_SECTION})`,
+    )
     const { number } = await overdue()
     start()
     await untilRequeued(number)
