@@ -6,13 +6,7 @@ import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Counter } from "prom-client"
-import {
-  BEFORE_ALL,
-  LeaseSections,
-  ORDERS_PER_SECTION,
-  type Place,
-  type Section,
-} from "./sections.ts"
+import { LeaseSections, ORDERS_PER_SECTION, type Place, type Section } from "./sections.ts"
 
 const requeuedOrders = new Counter({
   name: "gofermart_orders_requeued_total",
@@ -197,15 +191,14 @@ async function findSectionEnd(
  * Takes a page of a section's orders whose lease is over, the longest overdue first, and gives each its
  * next lease in the same statement. Other workers skip the rows that one has locked.
  */
-function claimOverdue({ after, upTo }: Section, lease: Lease) {
+function claimOverdue(section: Section, lease: Lease) {
   // The orders' ids come as an array: a join would be planned as a scan of the whole table. A lease
   // has no days in it, which the session's time zone could make longer or shorter than 24 hours. Before
   // release 17 PostgreSQL does not subtract an infinite instant, and the whole page would fail.
   return sql`
     WITH overdue AS (
       SELECT order_id, requeue_at FROM accruals
-       WHERE status IN (${POLLED}) AND requeue_at <= now()
-         AND ${isBetween(after, upTo)}
+       WHERE status IN (${POLLED}) AND ${isOverdueBetween(section)}
        ORDER BY requeue_at, order_id
        LIMIT ${ORDERS_PER_PAGE}
          FOR NO KEY UPDATE SKIP LOCKED
@@ -228,22 +221,21 @@ function claimOverdue({ after, upTo }: Section, lease: Lease) {
 }
 
 /**
- * Whether an order of `accruals` is in a section, so told that no entry after the section is read: a
- * comparison of pairs is where PostgreSQL begins to read an index, but not where it ends.
+ * Whether an order of `accruals` is overdue and in a section, which ended with a lease that was over.
+ *
+ * Nothing but pairs: a condition of `order_id` alone can be planned as a scan of all orders by their ids,
+ * and one more of `requeue_at` keeps PostgreSQL 18 from ending its scan inside an instant. Before release
+ * 18 it never does: of an instant in which many leases end it then reads the rest of the index.
  */
-function isBetween(after: Place | undefined, upTo: Place | undefined) {
-  if (after !== undefined && upTo?.leaseEndUs === after.leaseEndUs) {
-    return sql`requeue_at = ${atUs(after.leaseEndUs)}
-               AND order_id > ${after.orderId}::bigint AND order_id <= ${upTo.orderId}::bigint`
-  }
-  const isAfter =
-    after === undefined
-      ? sql`true`
-      : sql`(requeue_at, order_id) > (${atUs(after.leaseEndUs)}, ${after.orderId}::bigint)`
-  if (upTo === undefined) return isAfter
-  const end = atUs(upTo.leaseEndUs)
-  return upTo.orderId === BEFORE_ALL
-    ? sql`${isAfter} AND requeue_at < ${end}`
-    : sql`${isAfter} AND requeue_at <= ${end}
-          AND (requeue_at, order_id) <= (${end}, ${upTo.orderId}::bigint)`
+function isOverdueBetween({ after, upTo }: Section) {
+  const isAfter = after === undefined ? sql`true` : sql`(requeue_at, order_id) > ${pairOf(after)}`
+  const isOver =
+    upTo === undefined
+      ? sql`requeue_at <= now()`
+      : sql`(requeue_at, order_id) <= ${pairOf(upTo)}`
+  return sql`${isAfter} AND ${isOver}`
+}
+
+function pairOf({ leaseEndUs, orderId }: Place) {
+  return sql`(${atUs(leaseEndUs)}, ${orderId}::bigint)`
 }

@@ -17,9 +17,6 @@ export const ORDERS_PER_SECTION = 5_000
 /** More make one of the two oldest. */
 const SECTIONS_MAX = 4_000
 
-/** The id of no order. */
-export const BEFORE_ALL = 0n
-
 /**
  * The leases that are over, in sections that one claim each can read.
  *
@@ -65,13 +62,7 @@ export class LeaseSections {
 
   #end(place: Place): void {
     const before = this.#ends.findLastIndex((end) => isAfter(place, end))
-    const { leaseEndUs } = place
-    // Where many leases end in one instant, a section ends before it: see `claimOverdue`.
-    const isCrowded = this.#ends[before]?.leaseEndUs === leaseEndUs
     this.#ends.splice(before + 1, 0, place)
-    const first = this.#ends.findIndex((end) => end.leaseEndUs === leaseEndUs)
-    const isDivided = this.#ends[first]?.orderId === BEFORE_ALL
-    if (isCrowded && !isDivided) this.#ends.splice(first, 0, { leaseEndUs, orderId: BEFORE_ALL })
     while (this.#ends.length > SECTIONS_MAX) this.#ends.shift()
   }
 
