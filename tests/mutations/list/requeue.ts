@@ -13,14 +13,10 @@ export const requeueMutations = [
     ["it claims while the queue is away", "  await queuePauseMs(parts.queue)\n", ""],
     [
       "a settled order is claimed",
-      "WHERE status IN (${POLLED}) AND requeue_at <= now()",
-      "WHERE requeue_at <= now()",
+      "WHERE status IN (${POLLED}) AND ${isOverdueBetween(section)}",
+      "WHERE ${isOverdueBetween(section)}",
     ],
-    [
-      "an order is claimed whose lease is not over",
-      "WHERE status IN (${POLLED}) AND requeue_at <= now()",
-      "WHERE status IN (${POLLED})",
-    ],
+    ["an order is claimed whose lease is not over", "sql`requeue_at <= now()`", "sql`true`"],
     ["the job of an order is not added", "    await addPolls(\n", "    await (async () => {})(\n"],
     ["a lease does not grow with the order's age", "* 1000 * ${LEASE_PER_AGE}", "* 0"],
     ["a lease has no shortest", "${lease.minMs}),", "0),"],
@@ -42,11 +38,15 @@ export const requeueMutations = [
     ],
     [
       "where many leases end at once the end of a section is read past",
-      "if (after !== undefined && upTo?.leaseEndUs === after.leaseEndUs) {",
-      "if (false) {",
+      "sql`(requeue_at, order_id) <= ${pairOf(upTo)}`",
+      "sql`requeue_at <= now() AND (requeue_at, order_id) <= ${pairOf(upTo)}`",
     ],
-    ["the end of a section is read past", " AND requeue_at <= ${end}\n", "\n"],
-    ["a section begins at the first lease", "after === undefined\n", "true\n"],
+    [
+      "the end of a section is read past",
+      "sql`(requeue_at, order_id) <= ${pairOf(upTo)}`",
+      "sql`requeue_at <= now()`",
+    ],
+    ["a section begins at the first lease", "after === undefined ? sql`true`", "true ? sql`true`"],
     [
       "a clock that was set back hides leases",
       "if (lastEnd !== undefined && nowUs < lastEnd.leaseEndUs) sections.forget()",
@@ -57,7 +57,6 @@ export const requeueMutations = [
     ["claimed orders end no section", "this.#claimed < ORDERS_PER_SECTION", "true"],
     ["what was looked at is looked at again", "this.#lookedAt = upTo", ""],
     ["sections end in no order", "before + 1, 0, place", "this.#ends.length, 0, place"],
-    ["an instant in which many leases end is no section", "isCrowded && !isDivided", "false"],
     [
       "of leases that end at once the ids do not count",
       "a.leaseEndUs === b.leaseEndUs ? a.orderId > b.orderId : a.leaseEndUs > b.leaseEndUs",
