@@ -4,11 +4,6 @@ import { defineConfig } from "vitest/config"
 // For the processes that run the tests, and what they start.
 Object.assign(process.env, compileCacheEnv())
 
-/** Most of these share an API, and each takes longer to import its modules than to run. */
-const SHARED = ["api", "client", "docs", "fuzz", "refusals"].map(
-  (folder) => `${folder}/**/*.test.ts`,
-)
-
 export default defineConfig({
   test: {
     globalSetup: "./harness/servers.ts",
@@ -20,21 +15,11 @@ export default defineConfig({
     // For a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "isolated",
-          include: ["**/*.test.ts"],
-          // They take longer: pnpm test:faults. And they start nothing: pnpm test:unit.
-          exclude: ["**/node_modules/**", "containers/**", "faults/**", "static/**", ...SHARED],
-        },
-      },
-      {
-        extends: true,
-        // The files of a worker have their modules in common, what these hold included.
-        test: { name: "shared", include: SHARED, isolate: false },
-      },
-    ],
+    // A file takes longer to import its modules than to run, so the files of a worker have them in common,
+    // what these hold included.
+    isolate: false,
+    include: ["**/*.test.ts"],
+    // They take longer: pnpm test:faults. And they start nothing: pnpm test:unit.
+    exclude: ["**/node_modules/**", "containers/**", "faults/**", "static/**"],
   },
 })

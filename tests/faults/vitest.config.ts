@@ -105,6 +105,8 @@ export default defineConfig({
         root,
         setupFiles: "./harness/each-file.ts",
         provide: { load },
+        // The files of a worker have their modules in common.
+        isolate: false,
         // They end what hangs, on a slow machine as well; how long a thing may take a test says itself.
         testTimeout: 600_000,
         hookTimeout: 240_000,
