@@ -30,8 +30,11 @@ import {
 } from "./slow-servers.ts"
 
 const TIMEOUT_MS = 2_500
-/** How much earlier or later than its deadline a poll is seen to be cut. */
-const EARLY_MS = 100
+/**
+ * How much earlier or later than its deadline a poll is seen to be cut: it runs from the worker's connecting,
+ * and the server sees that only when it is given a processor.
+ */
+const EARLY_MS = 1_000
 const LATE_MS = 1_500
 /** Requeue's longest lease is 5 s, the backoff's delays are under 10 s; and 30 s. */
 const SETTLED_WITHIN_MS = 40_000

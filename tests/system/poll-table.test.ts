@@ -115,6 +115,8 @@ describeOnBackends("the answers of the scoring system", (backend) => {
     const number = newNumber()
     const queue = await openAccrualQueue(system.queueUrl, SILENT)
     await queue.add("poll", { orderId: "1" } as never, { jobId: `order-${number}` })
+    // Added while it is there, the order's own job would be none.
+    await eventually("it is dropped", async () => (await findPoll(queue, number)) === undefined)
     await queue.close()
     scoring.script(number, order("PROCESSED", "9"))
     expect(await anna.upload(number)).toBe(202)
