@@ -50,7 +50,8 @@ import {
 import { measureRequests } from "./http/measure.ts"
 import { sendProblem } from "./http/problems.ts"
 import { traceRequests } from "./http/trace.ts"
-import { refuseUnknownParameters, validation } from "./http/validation.ts"
+import { buildSerializer } from "./http/serialization.ts"
+import { buildValidator, refuseUnknownParameters } from "./http/validation.ts"
 import { UserTurns } from "./http/user-turns.ts"
 import { Enqueuer } from "./orders/enqueue.ts"
 import { OrderRecorder } from "./orders/order-recorder.ts"
@@ -105,7 +106,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       // How often Node looks for requests that are too slow.
       connectionsCheckingInterval: SLOW_CHECK_INTERVAL_MS,
     },
-    schemaController: validation,
+    // A compiler that is set on the instance would be replaced where schemas are added.
+    schemaController: { compilersFactory: { buildSerializer, buildValidator } },
     routerOptions: {
       maxParamLength: ORDER_NUMBER_LENGTH_MAX,
       querystringParser: parseQuery,

@@ -1,6 +1,6 @@
 import type { Job, JobsOptions, Queue } from "bullmq"
 import { Type, type Static } from "typebox"
-import { Value } from "typebox/value"
+import { Check } from "typebox/schema"
 import { retry } from "../db/retry.ts"
 import { type OrderNumber, parseOrderNumber } from "../domain/order-number.ts"
 import {
@@ -152,7 +152,7 @@ export async function postponePoll(
 
 /** Checks a payload where it enters the worker; undefined when it is none of ours. */
 export function readPollPayload(data: unknown): CheckedPayload | undefined {
-  if (!Value.Check(PollPayload, data)) return undefined
+  if (!Check(PollPayload, data)) return undefined
   const number = parseOrderNumber(data.number)
   return number === undefined ? undefined : { ...data, number }
 }

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net"
 import { Type, type Static, type TObject, type TProperties, type TSchema } from "typebox"
-import { Value } from "typebox/value"
+import { Errors } from "typebox/schema"
 import type { Setting } from "./setting.ts"
 import { readSmallText, UnreadableFileError } from "./small-file.ts"
 
@@ -137,7 +137,10 @@ export function judgeEnv<Properties extends TProperties>(
   const texts = settings.flatMap(({ setting, property, text }) =>
     text === undefined ? [] : [[setting, readText(property, text)] as const],
   )
-  const read = Value.Default(schema, Object.fromEntries(texts)) as Record<string, unknown>
+  const defaults = settings.flatMap(({ setting, property }) =>
+    "default" in property ? [[setting, property.default] as const] : [],
+  )
+  const read: Record<string, unknown> = Object.fromEntries([...defaults, ...texts])
   const faults = settings.flatMap(({ setting, property, given, wrong }) => {
     const reason = wrong ?? whatIsWrong(setting, property, read)
     if (reason === undefined) return []
@@ -192,7 +195,7 @@ function whatIsWrong(
   read: Record<string, unknown>,
 ): string | undefined {
   const value = read[setting] === undefined ? {} : { [setting]: read[setting] }
-  const [error] = Value.Errors(Type.Object({ [setting]: property }), value)
+  const [, [error]] = Errors(Type.Object({ [setting]: property }), value)
   if (error === undefined) return undefined
   return error.keyword === "~refine"
     ? error.message

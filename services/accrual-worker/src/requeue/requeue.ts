@@ -230,9 +230,7 @@ function claimOverdue(section: Section, lease: Lease) {
 function isOverdueBetween({ after, upTo }: Section) {
   const isAfter = after === undefined ? sql`true` : sql`(requeue_at, order_id) > ${pairOf(after)}`
   const isOver =
-    upTo === undefined
-      ? sql`requeue_at <= now()`
-      : sql`(requeue_at, order_id) <= ${pairOf(upTo)}`
+    upTo === undefined ? sql`requeue_at <= now()` : sql`(requeue_at, order_id) <= ${pairOf(upTo)}`
   return sql`${isAfter} AND ${isOver}`
 }
 
