@@ -139,27 +139,30 @@ describe("requeue", () => {
   it.each([
     ["nothing is known of the tables", "SELECT 1"],
     ["the tables were analyzed while all were waiting", "ANALYZE accruals, orders"],
-  ])("reads little, however many orders were settled since a backup began: %s", async (_how, analyze) => {
-    await makeWaiting(test.client, 30_000)
-    await test.client.$executeRawUnsafe(analyze)
-    const backup = await holdTransaction(
-      test.url,
-      "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM accruals",
-    )
-    await settleAll(test.client)
-    const costs: Cost[] = []
-    start({ database: explaining(test.client, (cost) => costs.push(cost)) })
-    await eventually("it has looked at all, more than once", async () => costs.length > 30)
-    // Among those that it has looked at.
-    const { number, orderId } = await overdue()
-    await test.client.$executeRaw`
+  ])(
+    "reads little, however many orders were settled since a backup began: %s",
+    async (_how, analyze) => {
+      await makeWaiting(test.client, 30_000)
+      await test.client.$executeRawUnsafe(analyze)
+      const backup = await holdTransaction(
+        test.url,
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM accruals",
+      )
+      await settleAll(test.client)
+      const costs: Cost[] = []
+      start({ database: explaining(test.client, (cost) => costs.push(cost)) })
+      await eventually("it has looked at all, more than once", async () => costs.length > 30)
+      // Among those that it has looked at.
+      const { number, orderId } = await overdue()
+      await test.client.$executeRaw`
       UPDATE accruals SET requeue_at = (SELECT min(requeue_at) FROM accruals)
        WHERE order_id = ${orderId}`
-    await untilRequeued(number)
-    await backup.end("COMMIT")
-    const dear = costs.filter(({ buffers }) => buffers > BUFFERS_MAX)
-    expect(dear).toEqual([])
-  })
+      await untilRequeued(number)
+      await backup.end("COMMIT")
+      const dear = costs.filter(({ buffers }) => buffers > BUFFERS_MAX)
+      expect(dear).toEqual([])
+    },
+  )
 
   // The first two only where they were written before the CHECK.
   it.each(["-infinity", "4713-01-01 00:00:00Z BC", "0001-01-01 00:00:00Z", "1969-07-20 20:17:40Z"])(

@@ -26,8 +26,8 @@ export interface Stack {
 type Close = () => Promise<unknown>
 
 /**
- * Starts everything in order: database, migrations, simulator, API, workers. Each part's end is
- * handed to `onClose` as soon as there is one, so that a start that fails half-way can be undone.
+ * Starts everything: the database and the simulator at once, then the API and the workers. Each part's end
+ * is handed to `onClose` as soon as there is one, so that a start that fails half-way can be undone.
  */
 export async function startStack(
   options: StartOptions,
@@ -49,12 +49,19 @@ export async function startStack(
     return child
   }
 
-  const databaseUrl = options.databaseUrl ?? (await embedDatabase(onClose, report))
-  const queueUrl = options.queueUrl ?? databaseUrl
-  report("migrating the database")
-  await migrate(databaseUrl, queueUrl, report)
-
-  const scoringUrl = options.scoringUrl ?? (await startSimulator(env, start)).details["url"]
+  const prepareDatabase = async () => {
+    const databaseUrl = options.databaseUrl ?? (await embedDatabase(onClose, report))
+    const queueUrl = options.queueUrl ?? databaseUrl
+    report("migrating the database")
+    await migrate(databaseUrl, queueUrl, report)
+    return { databaseUrl, queueUrl }
+  }
+  const findScoring = async () =>
+    options.scoringUrl ?? (await startSimulator(env, start)).details["url"]
+  const [{ databaseUrl, queueUrl }, scoringUrl] = await allStarted([
+    prepareDatabase(),
+    findScoring(),
+  ])
   const shared = {
     DATABASE_URL: databaseUrl,
     DATABASE_PASSWORD: undefined,
@@ -69,20 +76,20 @@ export async function startStack(
   }
   const startApi = (OPERATORS_ADDRESS: string) =>
     start("api", { ...apiSettings, OPERATORS_ADDRESS })
-  const api =
+  const startWorker = (i: number) => (OPERATORS_ADDRESS: string) =>
+    start("worker", { ...shared, OPERATORS_ADDRESS }, `worker-${i + 1}`)
+  const [api, workers] = await allStarted([
     operatorsAddress === undefined
-      ? await atUsualPort(OPERATORS_PORT, startApi)
-      : await startApi(operatorsAddress)
-  const workers: Child[] = []
-  for (let i = 1; i <= options.workers; i++) {
-    const startWorker = (OPERATORS_ADDRESS: string) =>
-      start("worker", { ...shared, OPERATORS_ADDRESS }, `worker-${i}`)
-    workers.push(
-      operatorsAddress === undefined
-        ? await atUsualPort(WORKER_PORT + i - 1, startWorker)
-        : await startWorker(atAnyPort(operatorsAddress)),
-    )
-  }
+      ? atUsualPort(OPERATORS_PORT, startApi)
+      : startApi(operatorsAddress),
+    allStarted(
+      Array.from({ length: options.workers }, (_, i) =>
+        operatorsAddress === undefined
+          ? atUsualPort(WORKER_PORT + i, startWorker(i))
+          : startWorker(i)(atAnyPort(operatorsAddress)),
+      ),
+    ),
+  ])
   return {
     apiUrl: api.details["url"] ?? "",
     operatorsUrl: api.details["operatorsUrl"] ?? "",
@@ -92,6 +99,14 @@ export async function startStack(
     queueUrl,
     children,
   }
+}
+
+/** As `Promise.all`, but a failure is thrown when the others have started too, and can be undone. */
+async function allStarted<const Starts extends readonly Promise<unknown>[]>(
+  starts: Starts,
+): Promise<{ -readonly [Place in keyof Starts]: Awaited<Starts[Place]> }> {
+  await Promise.allSettled(starts)
+  return Promise.all(starts)
 }
 
 async function embedDatabase(
