@@ -3,7 +3,11 @@ import { defineConfig } from "vitest/config"
 /** The unit tests: all that start no server and no process. The others are in tests/, with their own. */
 export default defineConfig({
   test: {
-    include: ["{packages,services}/*/src/**/*.test.ts", "tests/static/*.test.ts"],
+    include: [
+      "{packages,services}/*/src/**/*.test.ts",
+      "benchmarks/**/*.test.ts",
+      "tests/static/*.test.ts",
+    ],
     reporters: ["default", "./tests/harness/suites-reporter.ts"],
     pool: "threads",
     maxWorkers: "100%",

@@ -1,9 +1,11 @@
 import type { CpuClock } from "./cpu.ts"
+import type { Report } from "./progress.ts"
 
 /** What a side did in one run. */
 export interface Done {
   operations: number
   seconds: number
+  p50Ms?: number
   p99Ms?: number
 }
 
@@ -29,7 +31,7 @@ export interface Side {
 export async function alternate(
   sides: Side[],
   rounds: number,
-  report: (done: number, of: number, now: string) => void,
+  report: Report,
 ): Promise<Map<string, Run[]>> {
   const runs = new Map<string, Run[]>(sides.map(({ name }) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
@@ -73,6 +75,16 @@ export async function timed(operations: number, work: () => Promise<unknown>): P
 
 export function perSecond({ operations, seconds }: Done): number {
   return operations / seconds
+}
+
+/** In milliseconds; NaN for a run that has no latencies. */
+export function p50Ms(run: Run): number {
+  return run.p50Ms ?? Number.NaN
+}
+
+/** In milliseconds; NaN for a run that has no latencies. */
+export function p99Ms(run: Run): number {
+  return run.p99Ms ?? Number.NaN
 }
 
 /** Of each round, the one side's figure to the other's; none when one of the sides did not run. */

@@ -1,4 +1,4 @@
-import { perSecond, type Run } from "../measure/rounds.ts"
+import { p50Ms, p99Ms, perSecond, type Run } from "../measure/rounds.ts"
 import { spread } from "../measure/statistics.ts"
 import type { Row } from "../scenarios/scenario.ts"
 
@@ -22,13 +22,18 @@ export function ratioText({ ratios }: Row): string {
   return `${median.toFixed(2)}  [${low.toFixed(2)}–${high.toFixed(2)}]`
 }
 
-/** The figures of one side: a rate, a latency where it has one, and CPU per operation by part. */
+/** The figures of one side: a rate, latencies where it has them, and CPU per operation by part. */
 export function sideText(runs: Run[]): string {
   const rate = `${Math.round(spread(runs.map(perSecond)).median)}/s`
-  const p99s = runs.flatMap(({ p99Ms }) => (p99Ms === undefined ? [] : [p99Ms]))
-  const p99 = p99s.length === 0 ? [] : [`p99 ${spread(p99s).median.toFixed(1)} ms`]
+  const latencies = [
+    { name: "p50", values: runs.map(p50Ms) },
+    { name: "p99", values: runs.map(p99Ms) },
+  ].filter(({ values }) => values.every(Number.isFinite))
+  const latencyTexts = latencies.map(
+    ({ name, values }) => `${name} ${spread(values).median.toFixed(1)} ms`,
+  )
   const cpu = Object.entries(cpuPerOperationUs(runs)).map(([part, us]) => `${part} ${us} µs`)
-  return [rate, ...p99, ...cpu].join(", ")
+  return [rate, ...latencyTexts, ...cpu].join(", ")
 }
 
 /** CPU microseconds per operation, by part. */

@@ -4,6 +4,7 @@ import { recording } from "./recording.ts"
 import { largeTables } from "./large-tables.ts"
 import { loginFlood } from "./login-flood.ts"
 import { memory } from "./memory.ts"
+import { openLoop } from "./open-loop.ts"
 import { outage } from "./outage.ts"
 import { pace } from "./pace.ts"
 import { reads } from "./reads.ts"
@@ -24,6 +25,7 @@ export const scenarios: Scenario[] = [
   endToEnd,
   workers,
   loginFlood,
+  openLoop,
   waitingOrders,
   largeTables,
   requeue,

@@ -1,6 +1,6 @@
 import { makeCustomers } from "../fixtures/customers.ts"
 import type { Fixture, Part } from "../fixtures/fixture.ts"
-import { alternate, type Run, ratios, type Side } from "../measure/rounds.ts"
+import { alternate, p99Ms, ratios, type Side } from "../measure/rounds.ts"
 import { uploadsOf } from "../fixtures/requests.ts"
 import type { Row, Scenario } from "./scenario.ts"
 
@@ -38,10 +38,6 @@ export const loginFlood: Scenario = {
     })
     return { rows: [row(QUIET, { atMost: 2 }), row(BESIDE_HASHING, undefined)], runs }
   },
-}
-
-function p99Ms(run: Run): number {
-  return run.p99Ms ?? Number.NaN
 }
 
 async function makeSides(fixture: Fixture): Promise<{ sides: Side[]; flood: Part }> {

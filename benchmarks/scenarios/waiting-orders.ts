@@ -3,7 +3,7 @@ import { makeCustomers } from "../fixtures/customers.ts"
 import { addJobs } from "../fixtures/jobs.ts"
 import type { Fixture } from "../fixtures/fixture.ts"
 import { uploadsOf } from "../fixtures/requests.ts"
-import { alternate, ratios, type Side } from "../measure/rounds.ts"
+import { alternate, p99Ms, ratios, type Side } from "../measure/rounds.ts"
 import type { Scenario } from "./scenario.ts"
 
 const WAITING = 1_000_000
@@ -29,7 +29,7 @@ export const waitingOrders: Scenario = {
           row: "10",
           what: `p99 of an upload with ${nameOf(WAITING)}`,
           to: nameOf(0),
-          ratios: ratios(runs, nameOf(WAITING), nameOf(0), ({ p99Ms }) => p99Ms ?? Number.NaN),
+          ratios: ratios(runs, nameOf(WAITING), nameOf(0), p99Ms),
           target: { atMost: 1.3 },
         },
       ],
