@@ -12,12 +12,20 @@ import {
   services,
 } from "../deploy/monitoring-files.ts"
 import { readPromql } from "../deploy/promql.ts"
-import { matches, metrics, sources } from "./documents.ts"
+import { matches, metrics, operatorDocuments, sources } from "./documents.ts"
 
 it("the name of a counter ends with _total, and no other does", () => {
   const counters = matches(sources, /new Counter\(\{\s+name: "(\w+)"/g)
   expect(counters.length).toBeGreaterThan(10)
   expect(metrics.filter((name) => name.endsWith("_total")).toSorted()).toEqual(counters.toSorted())
+})
+
+it("every metric is on the dashboard, in an alert, or in what operators read", () => {
+  const told = [
+    ...expressions.map(({ expr }) => expr),
+    ...operatorDocuments.map(({ text }) => text),
+  ].join("\n")
+  expect(metrics.filter((name) => !told.includes(name))).toEqual([])
 })
 
 describe("an expression", () => {
