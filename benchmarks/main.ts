@@ -1,3 +1,4 @@
+import { onReaderGone } from "@gofermart/shared/runtime/exit.ts"
 import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import { SingleBar } from "cli-progress"
 import { Fixture } from "./fixtures/fixture.ts"
@@ -12,6 +13,12 @@ import type { Scenario } from "./scenarios/scenario.ts"
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
+// Ended as by a signal, once: a second one would leave behind what was started.
+let isReaderGone = false
+onReaderGone(() => {
+  if (!isReaderGone) process.kill(process.pid, "SIGTERM")
+  isReaderGone = true
+})
 try {
   const options = readOptions(process.argv.slice(2))
   if (options === undefined) say(HELP)
@@ -31,7 +38,7 @@ async function peers(options: PeersOptions): Promise<number> {
     for (const line of ["", ...tableOf(rows.map(cellsOf)), "", ...sidesOf(runs)]) say(line)
     return 0
   } catch (error) {
-    say(reasonOf(error))
+    process.stderr.write(`${reasonOf(error)}\n`)
     return 1
   }
 }

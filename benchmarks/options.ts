@@ -42,8 +42,12 @@ export const HELP = `Measures speed as ratios: things that are compared run side
   --rate N        of open-loop and peers: uploads offered a second   (open-loop: ${UPLOADS_PER_S_DEFAULT})
   --help          this text
 
+It starts everything that it needs on this machine and ends it. Results and a plot of them go to
+benchmarks/results, which git ignores. Ctrl-C ends it early; what is not measured by then is said to be
+cut short.
+
 peers compares any two implementations of the contract's uploads, which must be running. It makes
-customers and orders in both, which stay.
+customers and orders in both, which stay, and prints what it measured.
 
   --url URL       of an implementation; twice, and one of them may be given twice
   --pid N         its process, to measure the CPU time of; twice, or not at all
@@ -51,10 +55,6 @@ customers and orders in both, which stay.
 
 Scenarios:
 ${scenarios.map(({ name, about, isLong }) => `  ${name.padEnd(16)}${about}${isLong ? " (long)" : ""}`).join("\n")}
-
-It starts everything that it needs on this machine and ends it. Results and a plot of them go to
-benchmarks/results, which git ignores. Ctrl-C ends it early; what is not measured by then is said to be
-cut short.
 `
 
 /** What cannot be done as it was asked for, in a sentence. */
@@ -71,6 +71,7 @@ export function readOptions(args: string[]): BenchOptions | PeersOptions | undef
   const [first, ...others] = positionals
   if (first === "peers") {
     if (others.length > 0) throw new UsageError(`peers takes no ${others.join(", ")}.`)
+    if (values.long || values.again) throw new UsageError("peers takes no --long and no --again.")
     return {
       command: "peers",
       extent: rounds,
@@ -127,8 +128,12 @@ function readCount(option: string, text: string | undefined, max: number): numbe
 function readUrls(texts: string[] = []): [URL, URL] {
   const [one, other, ...more] = texts.map((text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
-    if (url?.protocol === "http:" || url?.protocol === "https:") return url
-    throw new UsageError("--url must be an address such as http://127.0.0.1:8080.")
+    const isHttp = url?.protocol === "http:" || url?.protocol === "https:"
+    const more = url === undefined ? "" : url.username + url.password + url.search + url.hash
+    if (url !== undefined && isHttp && more === "") return url
+    throw new UsageError(
+      "--url must be an address such as http://127.0.0.1:8080, without a user or a query.",
+    )
   })
   if (one !== undefined && other !== undefined && more.length === 0) return [one, other]
   throw new UsageError("peers needs --url twice.")
@@ -136,6 +141,17 @@ function readUrls(texts: string[] = []): [URL, URL] {
 
 function readPids(texts: string[] = []): number[] {
   const pids = texts.map((text) => readCount("--pid", text, 2 ** 31 - 1) ?? 0)
+  const gone = pids.find((pid) => !isRunning(pid))
+  if (gone !== undefined) throw new UsageError(`There is no process ${gone}.`)
   if (pids.length === 0 || pids.length === 2) return pids
   throw new UsageError("--pid must be given twice, or not at all.")
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // It is another user's.
+    return (error as NodeJS.ErrnoException).code === "EPERM"
+  }
 }

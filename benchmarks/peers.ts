@@ -18,6 +18,7 @@ import type { PeersOptions } from "./options.ts"
 import type { Outcome, Row } from "./scenarios/scenario.ts"
 
 const CUSTOMERS = 50
+const REGISTRATION_TIMEOUT_MS = 30_000
 /** What a run leaves to be done, such as adding jobs, is not to meet the next one. */
 const PAUSE_MS = 500
 
@@ -26,8 +27,12 @@ export async function comparePeers(options: PeersOptions, report: Report): Promi
   const sides: (Side & { close(): Promise<void> })[] = []
   try {
     for (const [i, url] of options.urls.entries()) {
-      report(0, 1, `registering customers at ${url.origin}`)
-      sides.push(await sideOf(`${"AB"[i]} ${url.origin}`, url, options.pids[i], options))
+      const customers: string[] = []
+      while (customers.length < CUSTOMERS) {
+        report(0, 1, `registering customers at ${url.origin}`)
+        customers.push(await register(url))
+      }
+      sides.push(sideOf(`${"AB"[i]} ${url.origin}`, url, customers, options.pids[i], options))
     }
     const runs = await alternate(sides, options.extent.rounds, report)
     const [one = "", other = ""] = sides.map(({ name }) => name)
@@ -54,14 +59,13 @@ function cpuOfOne({ cpu, operations }: Run): number {
   return (cpu["process"] ?? Number.NaN) / operations
 }
 
-async function sideOf(
+function sideOf(
   name: string,
   url: URL,
+  customers: string[],
   pid: number | undefined,
   { connections, uploadsPerS, extent }: PeersOptions,
 ) {
-  const customers: string[] = []
-  for (let i = 0; i < CUSTOMERS; i++) customers.push(await register(url))
   const load = new HttpLoad(url.origin, connections)
   const nextCustomer = inTurn(customers)
   const next = (): HttpRequest => ({
@@ -74,10 +78,15 @@ async function sideOf(
     name,
     clocks: pid === undefined ? {} : { process: processClock(() => pid) },
     prepare: () => sleep(PAUSE_MS),
-    run: () =>
-      uploadsPerS === undefined
-        ? load.run(extent.seconds, next, 202)
-        : load.runAt(uploadsPerS, extent.seconds, next, 202),
+    run: () => {
+      const running =
+        uploadsPerS === undefined
+          ? load.run(extent.seconds, next, 202)
+          : load.runAt(uploadsPerS, extent.seconds, next, 202)
+      return running.catch((error: unknown) => {
+        throw new Error(`${name}: ${reasonOf(error)}`)
+      })
+    },
     close: () => load.close(),
   }
 }
@@ -89,13 +98,15 @@ async function register(url: URL): Promise<string> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ login, password: crypto.randomUUID() }),
+    signal: AbortSignal.timeout(REGISTRATION_TIMEOUT_MS),
   }).catch((error: Error) => {
-    throw new Error(`${url.origin} does not answer: ${reasonOf(error.cause)}`)
+    throw new Error(`${url.origin} does not answer: ${reasonOf(error.cause ?? error)}`)
   })
   const authorization = answer.headers.get("authorization")
   await answer.body?.cancel()
-  if (answer.ok && authorization !== null) return authorization
-  throw new Error(`${url.origin} answered a registration with ${answer.status}`)
+  if (!answer.ok) throw new Error(`${url.origin} answered a registration with ${answer.status}`)
+  if (authorization === null) throw new Error(`${url.origin} sent no Authorization header`)
+  return authorization
 }
 
 /** An implementation may be below a path of its own. */

@@ -25,7 +25,12 @@ export class HttpLoad {
   readonly #connections: number
 
   constructor(url: string, connections: number) {
-    this.#pool = new Pool(url, { connections, pipelining: 1, headersTimeout: ANSWER_TIMEOUT_MS })
+    this.#pool = new Pool(url, {
+      connections,
+      pipelining: 1,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
+    })
     this.#connections = connections
   }
 
@@ -58,18 +63,24 @@ export class HttpLoad {
     return this.#measure(async (send) => {
       const begun = performance.now()
       const sent: Promise<void>[] = []
-      for (let i = 0; i < count; i++) {
+      let hasFailed = false
+      for (let i = 0; i < count && !hasFailed; i++) {
         const due = begun + (i * 1_000) / perSecond
         const early = due - performance.now()
         if (early > 1) await sleep(early)
-        sent.push(send(due, next(), expected))
+        const sending = send(due, next(), expected)
+        sending.catch(() => {
+          hasFailed = true
+        })
+        sent.push(sending)
       }
       await Promise.all(sent)
     })
   }
 
+  /** What is under way after a failure is not waited for. */
   async close(): Promise<void> {
-    await this.#pool.close()
+    await this.#pool.destroy()
   }
 
   #runWhile(isOn: () => boolean, next: () => HttpRequest, expected: number): Promise<Answered> {
