@@ -129,8 +129,8 @@ function readUrls(texts: string[] = []): [URL, URL] {
   const [one, other, ...more] = texts.map((text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
     const isHttp = url?.protocol === "http:" || url?.protocol === "https:"
-    const more = url === undefined ? "" : url.username + url.password + url.search + url.hash
-    if (url !== undefined && isHttp && more === "") return url
+    const rest = url === undefined ? "" : url.username + url.password + url.search + url.hash
+    if (url !== undefined && isHttp && rest === "") return url
     throw new UsageError(
       "--url must be an address such as http://127.0.0.1:8080, without a user or a query.",
     )

@@ -63,15 +63,13 @@ export class HttpLoad {
     return this.#measure(async (send) => {
       const begun = performance.now()
       const sent: Promise<void>[] = []
-      let hasFailed = false
-      for (let i = 0; i < count && !hasFailed; i++) {
+      const failed = new AbortController()
+      for (let i = 0; i < count && !failed.signal.aborted; i++) {
         const due = begun + (i * 1_000) / perSecond
         const early = due - performance.now()
         if (early > 1) await sleep(early)
         const sending = send(due, next(), expected)
-        sending.catch(() => {
-          hasFailed = true
-        })
+        sending.catch(() => failed.abort())
         sent.push(sending)
       }
       await Promise.all(sent)
