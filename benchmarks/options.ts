@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import type { Extent } from "./fixtures/fixture.ts"
 import { scenarios } from "./scenarios/index.ts"
 import type { Scenario } from "./scenarios/scenario.ts"
@@ -114,7 +115,7 @@ function parsed(args: string[]) {
       },
     })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    throw new UsageError(reasonOf(error))
   }
 }
 

@@ -31,7 +31,7 @@ describe("what has moved", () => {
     expect(whatMoved([row("1, 64 connections"), row("99", 5), row("14", 5)], PAGE)).toEqual([])
   })
 
-  it("finds the rows of the page itself", async () => {
+  it("finds the rows of the page itself", () => {
     expect(whatMoved([row("5", 100)])).toHaveLength(1)
   })
 })

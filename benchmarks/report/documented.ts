@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { type Spread, spread } from "../measure/statistics.ts"
 import type { Row } from "../scenarios/scenario.ts"
+import { spreadText } from "./format.ts"
 
 const PAGE = fileURLToPath(new URL("../../docs/PERFORMANCE.md", import.meta.url))
 
-/** A ratio, as `ratioText` writes it, and nothing else in its cell. */
+/** A ratio, as `spreadText` writes it, and nothing else in its cell. */
 const RATIO = /^([0-9.]+) \[([0-9.]+)–([0-9.]+)\]$/
 
 /** The page's ratios by the number of their row, in its order; of rows that give a range. */
@@ -34,10 +35,6 @@ export function whatMoved(rows: Row[], page = readFileSync(PAGE, "utf8")): strin
     if (before === undefined || row.ratios.length === 0) return []
     const now = spread(row.ratios)
     if (now.low <= before.high && now.high >= before.low) return []
-    return [`${row.row}, to ${row.to}: ${shown(now)}, documented ${shown(before)}`]
+    return [`${row.row}, to ${row.to}: ${spreadText(now)}, documented ${spreadText(before)}`]
   })
-}
-
-function shown({ median, low, high }: Spread): string {
-  return `${median.toFixed(2)} [${low.toFixed(2)}–${high.toFixed(2)}]`
 }

@@ -1,5 +1,5 @@
 import { p50Ms, p99Ms, perSecond, type Run } from "../measure/rounds.ts"
-import { spread } from "../measure/statistics.ts"
+import { type Spread, spread } from "../measure/statistics.ts"
 import type { Row } from "../scenarios/scenario.ts"
 
 /** Whether the median reaches the target; undefined where there is none. */
@@ -17,9 +17,13 @@ export function targetText({ target }: Row): string {
 /** The median, with the quartiles of the paired ratios. */
 export function ratioText({ ratios }: Row): string {
   if (ratios.length === 0) return "not measured"
-  const { median, low, high } = spread(ratios)
-  if (ratios.length === 1) return median.toFixed(2)
-  return `${median.toFixed(2)}  [${low.toFixed(2)}–${high.toFixed(2)}]`
+  if (ratios.length === 1) return spread(ratios).median.toFixed(2)
+  return spreadText(spread(ratios))
+}
+
+/** As the tables of docs/PERFORMANCE.md have it. */
+export function spreadText({ median, low, high }: Spread): string {
+  return `${median.toFixed(2)} [${low.toFixed(2)}–${high.toFixed(2)}]`
 }
 
 /** The figures of one side: a rate, latencies where it has them, and CPU per operation by part. */

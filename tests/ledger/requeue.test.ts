@@ -155,8 +155,8 @@ describe("requeue", () => {
       // Among those that it has looked at.
       const { number, orderId } = await overdue()
       await test.client.$executeRaw`
-      UPDATE accruals SET requeue_at = (SELECT min(requeue_at) FROM accruals)
-       WHERE order_id = ${orderId}`
+        UPDATE accruals SET requeue_at = (SELECT min(requeue_at) FROM accruals)
+         WHERE order_id = ${orderId}`
       await untilRequeued(number)
       await backup.end("COMMIT")
       const dear = costs.filter(({ buffers }) => buffers > BUFFERS_MAX)
