@@ -60,13 +60,18 @@ export const DOMAIN_RUNS: TestRun[] = [
 
 export const REQUEUE_RUNS: TestRun[] = [
   { suite: "unit", folder: "", files: ["services/accrual-worker/src/requeue/"] },
-  { suite: "test", folder: "tests", files: ["ledger/requeue"] },
+  { suite: "test", folder: "tests", files: ["ledger/requeue", "system/fair-share"] },
   {
     suite: "test:faults",
     folder: "tests",
     config: "faults/vitest.config.ts",
     files: ["faults/requeue-backup"],
   },
+]
+
+export const FAIR_SHARE_RUNS: TestRun[] = [
+  { suite: "unit", folder: "", files: ["packages/shared/src/queue/"] },
+  { suite: "test", folder: "tests", files: ["system/fair-share"] },
 ]
 
 export const LEDGER_CODE_RUNS: TestRun[] = [

@@ -4,7 +4,13 @@ import { POLLED } from "@gofermart/shared/db/statuses.ts"
 import { POLLED_STATUSES, STATUS_RULES } from "@gofermart/shared/domain/accrual-status.ts"
 import type { OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { recordOrders } from "@gofermart/shared/ledger/record-orders.ts"
-import { type AccrualQueue, addPolls, findPoll } from "@gofermart/shared/queue/poll-job.ts"
+import { pollsOf } from "@gofermart/shared/queue/fair-share.ts"
+import {
+  type AccrualQueue,
+  addPolls,
+  addPollsOf,
+  findPoll,
+} from "@gofermart/shared/queue/poll-job.ts"
 import { SingleBar } from "cli-progress"
 import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
@@ -78,9 +84,9 @@ export async function requeueAll(backends: Backends): Promise<number> {
   const bar = new SingleBar({ format: "[{bar}] {value} of {total} orders", noTTYOutput: true })
   bar.start(await database.accrual.count({ where: { status: { in: POLLED_STATUSES } } }), 0)
   let put = 0
-  for await (const numbers of unfinishedOrders(database)) {
-    await addPolls(queue, numbers)
-    put += numbers.length
+  for await (const page of unfinishedOrders(database)) {
+    await addPollsOf(queue, pollsOf(page))
+    put += page.length
     bar.update(put)
   }
   bar.stop()
@@ -91,16 +97,17 @@ export async function requeueAll(backends: Backends): Promise<number> {
 
 interface Unfinished {
   number: string
+  userId: bigint
   orderId: bigint
   /** Since 1970; with fewer digits a page would come again and again. */
   requeueAtUs: bigint
 }
 
 /**
- * The numbers of all orders that were unfinished when it began, in pages, by requeue's index. One
+ * All orders that were unfinished when it began, in pages, by requeue's index. One
  * that a worker's requeue takes meanwhile may come twice.
  */
-async function* unfinishedOrders(database: Database): AsyncGenerator<string[]> {
+async function* unfinishedOrders(database: Database): AsyncGenerator<Unfinished[]> {
   const [{ begunUs }] = await database.$queryRaw<[{ begunUs: bigint }]>`
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "begunUs"`
   let afterLast = sql`true`
@@ -108,13 +115,13 @@ async function* unfinishedOrders(database: Database): AsyncGenerator<string[]> {
     // A join could be planned as a scan of the whole table of orders.
     const page = await database.$queryRaw<Unfinished[]>`
       SELECT (SELECT number FROM orders WHERE id = order_id) AS number, order_id AS "orderId",
-             ${usOf(sql`requeue_at`)} AS "requeueAtUs"
+             user_id AS "userId", ${usOf(sql`requeue_at`)} AS "requeueAtUs"
         FROM accruals
        WHERE status IN (${POLLED}) AND created_at <= ${atUs(begunUs)}
          AND ${afterLast}
        ORDER BY requeue_at, order_id
        LIMIT ${ORDERS_PER_PAGE}`
-    yield page.map(({ number }) => number)
+    yield page
     const last = page.at(-1)
     if (last === undefined || page.length < ORDERS_PER_PAGE) return
     afterLast = sql`(requeue_at, order_id) > (${atUs(last.requeueAtUs)}, ${last.orderId})`

@@ -167,10 +167,10 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     ...config,
   }
   const enqueuer = new Enqueuer(queue, logger)
-  const orderRecorder = new OrderRecorder(database, enqueuer, config.leaseMs)
+  const unfinished = new UnfinishedOrders(database, config.unfinishedOrdersMax)
+  const orderRecorder = new OrderRecorder(database, enqueuer, unfinished, config.leaseMs)
   const orders = new Orders(database)
   const orderWaiter = new OrderWaiter(database, logger, config)
-  const unfinished = new UnfinishedOrders(database, config.unfinishedOrdersMax)
   const userTurns = new UserTurns()
   const orderParts = {
     database,

@@ -1,5 +1,6 @@
 import type { Mutation } from "../mutation.ts"
 import { domainMutations } from "./domain.ts"
+import { fairShareMutations } from "./fair-share.ts"
 import { ledgerMutations } from "./ledger.ts"
 import { recordOrdersMutations } from "./record-orders.ts"
 import { requeueMutations } from "./requeue.ts"
@@ -13,6 +14,7 @@ export const mutations: Mutation[] = [
   ...withdrawMutations,
   ...ledgerMutations,
   ...requeueMutations,
+  ...fairShareMutations,
   ...settlementMutations,
   ...domainMutations,
 ]

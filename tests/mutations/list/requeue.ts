@@ -17,7 +17,12 @@ export const requeueMutations = [
       "WHERE ${isOverdueBetween(section)}",
     ],
     ["an order is claimed whose lease is not over", "sql`requeue_at <= now()`", "sql`true`"],
-    ["the job of an order is not added", "    await addPolls(\n", "    await (async () => {})(\n"],
+    ["the job of an order is not added", "    await addPollsOf(queue, pollsOf(page))\n", ""],
+    [
+      "nothing that was passed over is moved up",
+      "    await moveUpPassedOver(queue, old, Date.now())\n",
+      "",
+    ],
     ["a lease does not grow with the order's age", "* 1000 * ${LEASE_PER_AGE}", "* 0"],
     ["a lease has no shortest", "${lease.minMs}),", "0),"],
     ["a lease has no longest", "${lease.maxMs})", "1e12)"],
@@ -68,5 +73,14 @@ export const requeueMutations = [
       "while (this.#ends.length > SECTIONS_MAX) this.#ends.shift()",
       "",
     ],
+  ]),
+  ...mutationsOf({ file: `${folder}/move-up.ts` }, REQUEUE_RUNS, [
+    ["a failed job is moved up", "job.finishedOn !== undefined || ", ""],
+    [
+      "a job that is being polled is moved up",
+      "Math.max(dueAt(job), job.processedOn ?? 0)",
+      "dueAt(job)",
+    ],
+    ["a job is moved up at once", "> PASSED_OVER_AFTER_MS", "> 0"],
   ]),
 ]

@@ -1,3 +1,4 @@
+import { PRIORITIES } from "./fair-share.ts"
 import { type AccrualQueue, type PollJob, readPollPayload } from "./poll-job.ts"
 
 /** States a job can be in; BullMQ's names. */
@@ -35,13 +36,17 @@ export async function measureBacklog(queue: AccrualQueue, now: number): Promise<
   return { jobs, isPaused, due, longestDueMs: due === 0 ? 0 : await measureLongest(queue, now) }
 }
 
+/** Of each priority the first is looked at: there, what is due comes first. */
 async function measureLongest(queue: AccrualQueue, now: number): Promise<number> {
-  const firsts = await Promise.all([
-    queue.getWaiting(0, 0),
-    queue.getPrioritized(0, 0),
-    queue.getDelayed(0, 0),
-  ])
-  const dueTimes = (firsts.flat() as PollJob[]).map(dueAt)
+  const counts = await queue.getCountsPerPriority(PRIORITIES)
+  const firsts = [queue.getWaiting(0, 0), queue.getDelayed(0, 0)]
+  let place = 0
+  for (const priority of PRIORITIES) {
+    const count = counts[priority] ?? 0
+    if (count > 0) firsts.push(queue.getPrioritized(place, place))
+    place += count
+  }
+  const dueTimes = ((await Promise.all(firsts)).flat() as PollJob[]).map(dueAt)
   return now - Math.min(now, ...dueTimes)
 }
 

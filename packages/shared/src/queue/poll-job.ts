@@ -62,8 +62,10 @@ export const POLL_OPTIONS = {
 /** An order to poll, and which request wants it polled. */
 export interface PollOrigin {
   number: string
-  requestId?: string
+  requestId?: string | undefined
   trace?: TraceContext | undefined
+  /** See `fair-share.ts`; without one it goes first. */
+  priority?: number
 }
 
 /** Adds one job per order, each the beginning of a trace of its own; see `addPollsOf`. */
@@ -83,10 +85,10 @@ export async function addPollsOf(queue: AccrualQueue, origins: PollOrigin[]): Pr
   const spans = origins.map(startAdding)
   try {
     await queue.addBulk(
-      origins.map(({ number, requestId }, i) => ({
+      origins.map(({ number, requestId, priority = 0 }, i) => ({
         name: POLL_JOB,
         data: requestId === undefined ? { number, polls: 0 } : { number, polls: 0, requestId },
-        opts: optionsOf(number, spans[i]),
+        opts: { priority, ...optionsOf(number, spans[i]) },
       })),
     )
   } catch (error) {
@@ -115,10 +117,7 @@ function optionsOf(number: string, adding: OpenSpan | undefined): JobsOptions {
 }
 
 /** The job of an order, in whatever state it is; undefined when there is none. */
-export async function findPoll(
-  queue: AccrualQueue,
-  number: OrderNumber,
-): Promise<PollJob | undefined> {
+export async function findPoll(queue: AccrualQueue, number: string): Promise<PollJob | undefined> {
   return queue.getJob(jobIdOf(number))
 }
 

@@ -3,9 +3,11 @@ import { type Database, sql } from "@gofermart/shared/db/client.ts"
 import { atUs, boundedInstant, usOf } from "@gofermart/shared/db/instants.ts"
 import { POLLED } from "@gofermart/shared/db/statuses.ts"
 import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
-import { type AccrualQueue, addPolls } from "@gofermart/shared/queue/poll-job.ts"
+import { PASSED_OVER_AFTER_MS, pollsOf } from "@gofermart/shared/queue/fair-share.ts"
+import { type AccrualQueue, addPollsOf } from "@gofermart/shared/queue/poll-job.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { Counter } from "prom-client"
+import { moveUpPassedOver } from "./move-up.ts"
 import { LeaseSections, ORDERS_PER_SECTION, type Place, type Section } from "./sections.ts"
 
 const requeuedOrders = new Counter({
@@ -128,12 +130,11 @@ async function requeuePage(
 ): Promise<Claimed[]> {
   const page = await database.$queryRaw<Claimed[]>(claimOverdue(section, lease))
   if (page.length > 0) {
-    await addPolls(
-      queue,
-      page.map(({ number }) => number),
-    )
+    await addPollsOf(queue, pollsOf(page))
     requeuedOrders.inc(page.length)
     logger.info({ orders: page.length }, "requeued overdue orders")
+    const old = page.filter(({ isOld }) => isOld).map(({ number }) => number)
+    await moveUpPassedOver(queue, old, Date.now())
   }
   return page
 }
@@ -141,6 +142,9 @@ async function requeuePage(
 /** With the lease that was over. */
 interface Claimed extends Place {
   number: string
+  userId: bigint
+  /** It may have been passed over for long. */
+  isOld: boolean
 }
 
 interface SectionEnd {
@@ -211,9 +215,10 @@ function claimOverdue(section: Section, lease: Lease) {
                ${lease.maxMs}) * interval '1 millisecond'
         FROM orders o
        WHERE a.order_id = ANY (ARRAY(SELECT order_id FROM overdue)) AND o.id = a.order_id
-      RETURNING o.number, o.id
+      RETURNING o.number, o.id, o.user_id,
+                o.uploaded_at < now() - ${PASSED_OVER_AFTER_MS} * interval '1 millisecond' AS is_old
     )
-    SELECT c.number, d.order_id AS "orderId",
+    SELECT c.number, c.user_id AS "userId", c.is_old AS "isOld", d.order_id AS "orderId",
            ${usOf(sql`d.requeue_at`)} AS "leaseEndUs"
       FROM overdue d
       JOIN claimed c ON c.id = d.order_id

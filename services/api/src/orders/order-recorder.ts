@@ -6,11 +6,13 @@ import {
   recordOrders,
   type Upload,
 } from "@gofermart/shared/ledger/record-orders.ts"
+import { priorityOf } from "@gofermart/shared/queue/fair-share.ts"
 import type { PollOrigin } from "@gofermart/shared/queue/poll-job.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import { inSpan } from "@gofermart/shared/runtime/tracing.ts"
 import { Counter } from "prom-client"
 import type { Enqueuer } from "./enqueue.ts"
+import type { UnfinishedOrders } from "./unfinished.ts"
 
 const recorded = new Counter({
   name: "gofermart_orders_uploaded_total",
@@ -30,13 +32,25 @@ export class OrderRecorder {
   readonly #batcher: Batcher<RequestedUpload, RecordOutcome>
 
   /** `leaseMs`: how long requeue trusts that an accepted order's job is in the queue. */
-  constructor(database: Database, enqueuer: Enqueuer, leaseMs: number) {
+  constructor(
+    database: Database,
+    enqueuer: Enqueuer,
+    unfinished: UnfinishedOrders,
+    leaseMs: number,
+  ) {
     const record = async (uploads: RequestedUpload[]) => {
       const outcomes = await recordOrders(database, uploads, leaseMs)
       const accepted = uploads.filter((_upload, i) => outcomes[i] === "accepted")
       recorded.inc({ outcome: "accepted" }, accepted.length)
       for (const outcome of outcomes) if (outcome !== "accepted") recorded.inc({ outcome })
-      enqueuer.enqueue(accepted)
+      enqueuer.enqueue(
+        accepted.map(({ userId, number, requestId, trace }) => ({
+          number,
+          requestId,
+          trace,
+          priority: priorityOf(unfinished.add(userId)),
+        })),
+      )
       return outcomes
     }
     this.#batcher = batchedWrites(record, {

@@ -21,18 +21,17 @@ interface Count {
 }
 
 /**
- * Says whether a user may have one more order that is not final.
+ * Knows how many orders of a user are not final.
  *
- * It is asked before an order is recorded, and apart from that: the count of a user with very many
- * must not hold up the batch that others' orders are recorded in. So the limit is not exact: what is
- * under way, and what other instances accept while a count is fresh, may pass it. A user who is far
- * from it does not wait for a new count.
+ * They are counted before an order is recorded, and apart from that: the count of a user with very many
+ * must not hold up the batch that others' orders are recorded in. So neither the limit nor a priority is
+ * exact: what is under way, and what other instances accept while a count is fresh, is not in it. A user
+ * who is far from the limit does not wait for a new count.
  */
 export class UnfinishedOrders {
   readonly #max: number
-  readonly #counts = new LRUCache<bigint, Promise<Count>>({
-    max: USERS_COUNTED_MAX,
-  })
+  readonly #counts = new LRUCache<bigint, Count>({ max: USERS_COUNTED_MAX })
+  readonly #underWay = new Map<bigint, Promise<Count>>()
   readonly #counter: Batcher<bigint, Count>
 
   constructor(database: Database, max: number) {
@@ -44,10 +43,10 @@ export class UnfinishedOrders {
 
   /** Whether there is room for one more. Rejects with `BatcherFullError` under overload. */
   async isBelowLimit(userId: bigint): Promise<boolean> {
-    const count = await (this.#counts.get(userId) ?? this.#count(userId))
+    const count = this.#counts.get(userId) ?? (await this.#count(userId))
     const ageMs = performance.now() - count.countedAtMs
     if (count.orders < this.#max * FAR_FROM_MAX) {
-      if (ageMs > FAR_COUNT_FRESH_MS) this.#renew(userId, count)
+      if (ageMs > FAR_COUNT_FRESH_MS) this.#count(userId).catch(() => {})
       return true
     }
     const freshMs = count.orders < this.#max ? COUNT_FRESH_MS : RECOUNT_AFTER_MS
@@ -55,34 +54,27 @@ export class UnfinishedOrders {
     return fresh.orders < this.#max
   }
 
-  /** Counts an order that was accepted. */
-  add(userId: bigint): void {
-    this.#counts.get(userId)?.then(
-      (count) => {
-        count.orders += 1
-      },
-      () => {},
-    )
-  }
-
-  /** Counts again while the old count still serves. */
-  #renew(userId: bigint, old: Count): void {
-    old.countedAtMs = performance.now()
-    const ordersBefore = old.orders
-    const renewed = this.#counter.add(userId)
-    renewed.then(
-      (count) => {
-        count.orders += old.orders - ordersBefore
-        this.#counts.set(userId, renewed)
-      },
-      () => {},
-    )
+  /** Counts an order that was accepted, and says how many there were before it. */
+  add(userId: bigint): number {
+    const count = this.#counts.get(userId)
+    return count === undefined ? 0 : count.orders++
   }
 
   #count(userId: bigint): Promise<Count> {
-    const counted = this.#counter.add(userId)
-    counted.catch(() => this.#counts.delete(userId))
-    this.#counts.set(userId, counted)
+    const underWay = this.#underWay.get(userId)
+    if (underWay !== undefined) return underWay
+    const old = this.#counts.get(userId)
+    const ordersBefore = old?.orders ?? 0
+    const counted = this.#counter
+      .add(userId)
+      .then((count) => {
+        // What was accepted meanwhile.
+        count.orders += (old?.orders ?? 0) - ordersBefore
+        this.#counts.set(userId, count)
+        return count
+      })
+      .finally(() => this.#underWay.delete(userId))
+    this.#underWay.set(userId, counted)
     return counted
   }
 }

@@ -70,7 +70,6 @@ export function uploadRoute(instance: FastifyInstance, parts: OrderParts): void 
     request.log.debug({ order: number, outcome }, "uploaded")
     switch (outcome) {
       case "accepted":
-        parts.unfinished.add(userId)
         return sendUploaded(reply.code(202), parts, number)
       case "already_uploaded":
         return sendUploaded(reply.code(200), parts, number)
