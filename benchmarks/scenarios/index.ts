@@ -1,5 +1,6 @@
 import { durability } from "./durability.ts"
 import { endToEnd } from "./end-to-end.ts"
+import { fairShare } from "./fair-share.ts"
 import { recording } from "./recording.ts"
 import { largeTables } from "./large-tables.ts"
 import { loginFlood } from "./login-flood.ts"
@@ -31,5 +32,6 @@ export const scenarios: Scenario[] = [
   requeue,
   memory,
   pace,
+  fairShare,
   outage,
 ]

@@ -30,7 +30,7 @@ export async function recordingSide(
   // An upload is through when its job is in the queue, which its answer does not wait for.
   const untilEnqueued = async (orders: number) => {
     const ends = performance.now() + ENQUEUED_TIMEOUT_MS
-    while ((await jobs.getWaitingCount()) < orders) {
+    while ((await jobs.getJobCountByTypes("waiting", "prioritized")) < orders) {
       if (performance.now() > ends) throw new Error("uploaded orders are not in the queue")
       await sleep(LOOK_INTERVAL_MS)
     }
