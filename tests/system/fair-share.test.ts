@@ -115,7 +115,8 @@ describeOnBackends("orders that wait", (backend) => {
   })
 
   it("stay where they are when they are being polled, or have failed", async () => {
-    const [begun = "", failed = "", ...waiting] = await upload(4)
+    const [begun = "", delayed = "", failed = "", ...others] = await upload(4)
+    const waiting = [delayed, ...others]
     for (const number of [begun, failed, ...waiting]) await setDue(number, longAgo())
     const unrecoverable = Object.assign(new Error("failed"), { name: "UnrecoverableError" })
     const finish = Promise.withResolvers<void>()
@@ -139,6 +140,8 @@ describeOnBackends("orders that wait", (backend) => {
     expect(await prioritiesOf(numbers)).toEqual(before)
     finish.resolve()
     await worker.close()
+    await moveUpPassedOver(queue, [failed], Date.now() + 3_600_000)
+    expect(await prioritiesOf([failed])).toEqual([2])
   })
 
   it("say how long the longest has been due, whatever its priority", async () => {
