@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto"
 import fastifyBasicAuth from "@fastify/basic-auth"
 import type { FastifyInstance } from "fastify"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "../runtime/bounded-cache.ts"
 import { countedFor } from "../http/network.ts"
 import type { Logger } from "../runtime/logger.ts"
 import type { Operators } from "./settings.ts"
@@ -49,10 +49,7 @@ export async function requireOperator(
 
 class Guesses {
   /** By everything that an address is counted for; each is forgotten a window after its first guess. */
-  readonly #made = new LRUCache<string, { times: number }>({
-    max: GUESSERS_MAX,
-    ttl: GUESSES_WINDOW_MS,
-  })
+  readonly #made = boundedCache<string, { times: number }>(GUESSERS_MAX, { ttl: GUESSES_WINDOW_MS })
 
   count(address: string): void {
     for (const { key } of limitsOf(address)) {

@@ -1,5 +1,5 @@
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 
 /** How long a change that ends tokens may take to reach every instance. */
 const FRESH_MS = 5_000
@@ -8,7 +8,7 @@ const ROWS_KEPT_MAX = 100_000
 /** Knows what was read of each key, at most `FRESH_MS` late. */
 export class FreshReads<Key extends {}, Found> {
   readonly #batcher: Batcher<Key, Found>
-  readonly #known = new LRUCache<Key, Promise<Found>>({ max: ROWS_KEPT_MAX, ttl: FRESH_MS })
+  readonly #known = boundedCache<Key, Promise<Found>>(ROWS_KEPT_MAX, { ttl: FRESH_MS })
 
   constructor(batcher: Batcher<Key, Found>) {
     this.#batcher = batcher

@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 import { OverloadedError } from "../http/errors.ts"
 import { Counts } from "../watch/counts.ts"
 
@@ -16,7 +16,7 @@ export class RoundRobin {
   readonly #waiting = new Map<string, Piece[]>()
   /** How many wait, by the widest that their key is in. */
   readonly #waitingWithin = new Counts<string>()
-  readonly #servedLately = new LRUCache<string, true>({ max: SERVED_LATELY_MAX, ttl: LATELY_MS })
+  readonly #servedLately = boundedCache<string, true>(SERVED_LATELY_MAX, { ttl: LATELY_MS })
   #waitingInAll = 0
   #running = 0
 

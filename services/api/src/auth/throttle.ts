@@ -1,6 +1,6 @@
 import type { Database } from "@gofermart/shared/db/client.ts"
 import type { FastifyReply } from "fastify"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 import pLimit, { type LimitFunction } from "p-limit"
 import { OverloadedError } from "../http/errors.ts"
 import { setRateLimitHeaders } from "../http/rate-limit-headers.ts"
@@ -49,10 +49,7 @@ interface Line {
 export class Throttle {
   readonly #quota: Quota
   /** So that a flood on a key that is refused costs no query. */
-  readonly #refused = new LRUCache<string, Taken>({
-    max: REFUSED_KEYS_MAX,
-    ttl: REFUSED_UNASKED_MS,
-  })
+  readonly #refused = boundedCache<string, Taken>(REFUSED_KEYS_MAX, { ttl: REFUSED_UNASKED_MS })
   readonly #lines = new Map<string, Line>()
 
   constructor(database: Database, policy: Policy) {

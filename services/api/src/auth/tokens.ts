@@ -1,6 +1,6 @@
 import { createHash, createSecretKey, randomUUID, type webcrypto } from "node:crypto"
 import { jwtVerify, SignJWT } from "jose"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 
 const ALGORITHM = "HS256"
 const ISSUER = "gofermart"
@@ -47,7 +47,7 @@ export class Tokens {
    * By the hash of the whole token: a change of any character makes it another one, to be verified anew. The
    * token itself would keep the header in memory of which it is a part.
    */
-  readonly #verified = new LRUCache<string, VerifiedToken>({ max: VERIFIED_TOKENS_MAX })
+  readonly #verified = boundedCache<string, VerifiedToken>(VERIFIED_TOKENS_MAX)
 
   constructor(keys: SigningKeys, lifetimeMs: number) {
     this.lifetimeMs = lifetimeMs

@@ -10,7 +10,7 @@ import { withTimeout } from "@gofermart/shared/runtime/with-timeout.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
 import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import type { FastifyInstance } from "fastify"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 import { boundBoardInput } from "./bounds.ts"
 import { logActions } from "./actions.ts"
 
@@ -80,7 +80,7 @@ class Board extends FastifyAdapter {
 /** Shows jobs as an operator thinks of them: whose order it is, and what was last answered. */
 class AccrualAdapter extends BullMQAdapter {
   readonly #owners: Batcher<string, string | undefined>
-  readonly #logins = new LRUCache<string, string>({ max: LOGINS_KEPT_MAX })
+  readonly #logins = boundedCache<string, string>(LOGINS_KEPT_MAX)
 
   constructor(queue: AccrualQueue, database: Database, isReadOnly: boolean) {
     super(queue as never, {

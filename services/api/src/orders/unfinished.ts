@@ -2,7 +2,7 @@ import { batchedReads } from "@gofermart/shared/db/batched-calls.ts"
 import type { Database } from "@gofermart/shared/db/client.ts"
 import { POLLED } from "@gofermart/shared/db/statuses.ts"
 import type { Batcher } from "@gofermart/shared/runtime/batcher.ts"
-import { LRUCache } from "lru-cache"
+import { boundedCache } from "@gofermart/shared/runtime/bounded-cache.ts"
 
 /** What other instances have accepted since a count is not in it. */
 const COUNT_FRESH_MS = 10_000
@@ -30,7 +30,7 @@ interface Count {
  */
 export class UnfinishedOrders {
   readonly #max: number
-  readonly #counts = new LRUCache<bigint, Count>({ max: USERS_COUNTED_MAX })
+  readonly #counts = boundedCache<bigint, Count>(USERS_COUNTED_MAX)
   readonly #underWay = new Map<bigint, Promise<Count>>()
   readonly #counter: Batcher<bigint, Count>
 
