@@ -50,8 +50,24 @@ export function knownTo(
     queueName: fc.constant(ACCRUAL_QUEUE),
     activeQueue: fc.constant(ACCRUAL_QUEUE),
     jobId: fresh.map((drawn) => `order-${drawn}`),
-    queueStatus: fc.constantFrom("waiting", "delayed", "failed", "completed", "active", "latest"),
-    status: fc.constantFrom("waiting", "delayed", "failed", "completed", "active", "latest"),
+    queueStatus: fc.constantFrom(
+      "waiting",
+      "prioritized",
+      "delayed",
+      "failed",
+      "completed",
+      "active",
+      "latest",
+    ),
+    status: fc.constantFrom(
+      "waiting",
+      "prioritized",
+      "delayed",
+      "failed",
+      "completed",
+      "active",
+      "latest",
+    ),
     file: fc.constantFrom("js/index.js", "images/logo.svg", "../package.json"),
   }
   return {

@@ -100,6 +100,22 @@ describeOnBackends("an order, to its operator", (backend) => {
     await becomes(number, "INVALID")
   })
 
+  it("that waits behind those of customers with fewer: requeue puts it before them", async () => {
+    await queue.pause()
+    const { anna, number: first } = await uploaded(order("INVALID"))
+    const second = newNumber()
+    scoring.script(second, order("INVALID"))
+    expect(await anna.upload(second)).toBe(202)
+    const priority = async () => (await queue.getJob(`order-${second}`))?.priority
+    await eventually("it has its place", async () => (await priority()) === 1)
+    expect((await operate(system, "requeue", second)).said).toBe(
+      `The job of order ${second} waited its turn; it goes before those of others now.\n`,
+    )
+    expect(await priority()).toBe(0)
+    await queue.resume()
+    await expectAllSettledOnce(system, [first, second])
+  })
+
   it("whose job has failed: the reason in words; requeue tries it again", async () => {
     const { number } = await uploaded(json("<maintenance>"))
     const job = await eventually("it is put off", () => delayedJob(number))

@@ -1,4 +1,5 @@
 import { moveUpPassedOver } from "@gofermart/accrual-worker/requeue/move-up.ts"
+import { requeueOverdue } from "@gofermart/accrual-worker/requeue/requeue.ts"
 import {
   order,
   type ScriptedScoring,
@@ -9,7 +10,7 @@ import { measureBacklog } from "@gofermart/shared/queue/backlog.ts"
 import { PASSED_OVER_AFTER_MS } from "@gofermart/shared/queue/fair-share.ts"
 import { type AccrualQueue, findPoll } from "@gofermart/shared/queue/poll-job.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
 import { openQueue } from "../harness/database-breakpoints.ts"
 import { settleAll } from "../harness/dead-leases.ts"
@@ -22,6 +23,8 @@ import { startSystem, type System } from "../harness/system.ts"
 const ORDERS = 10
 /** Of the first, second … order of a customer, while none is settled. */
 const PRIORITIES = [0, 1, 2, 2, 3, 3, 3, 3, 4, 4]
+const REQUEUE_INTERVAL_MS = 20
+const SILENT = createLogger("tests", "silent")
 const PATIENT = { timeout: 60_000 }
 const longAgo = () => Date.now() - PASSED_OVER_AFTER_MS - 1_000
 
@@ -45,8 +48,6 @@ describeOnBackends("orders that wait", (backend) => {
   })
   afterEach(async () => {
     await system.workers.pop()?.stop()
-    await system.database.client.scoringPause.deleteMany()
-    await holdQueue(queue, { pauseMs: 0, limit: undefined })
     await settleAll(system.database.client)
     await queue.drain(true)
   })
@@ -74,9 +75,17 @@ describeOnBackends("orders that wait", (backend) => {
     await system.database.client.$executeRaw`
       UPDATE accruals SET requeue_at = now() - interval '1 minute'`
   }
-  /** The workers put jobs back, and poll nothing. */
-  const pauseForAnHour = () => system.database.client.$executeRaw`
-    INSERT INTO scoring_pause (paused_until) VALUES (clock_timestamp() + interval '1 hour')`
+  const parts = () => ({ database: system.database.client, queue, logger: SILENT })
+  /** Without a worker, which would poll. */
+  const requeue = () => {
+    const over = new AbortController()
+    const lease = { minMs: 30_000, maxMs: 600_000 }
+    const running = requeueOverdue(parts(), lease, REQUEUE_INTERVAL_MS, over.signal)
+    onTestFinished(async () => {
+      over.abort()
+      await running
+    })
+  }
 
   it("are polled the sooner, the fewer their customer has", async () => {
     const annas = await upload(ORDERS)
@@ -93,9 +102,8 @@ describeOnBackends("orders that wait", (backend) => {
     const annas = await upload(ORDERS)
     const [borises = ""] = await upload(1)
     await queue.drain()
-    await pauseForAnHour()
     await endLeases()
-    await system.addWorker()
+    requeue()
     await eventually("the jobs are back", async () => (await queue.count()) === ORDERS + 1)
     expect(await prioritiesOf(annas)).toEqual(PRIORITIES)
     expect(await prioritiesOf([borises])).toEqual([0])
@@ -106,12 +114,45 @@ describeOnBackends("orders that wait", (backend) => {
     for (const number of annas) await setDue(number, longAgo())
     const [, , , , lately] = annas
     await setDue(lately, Date.now() - PASSED_OVER_AFTER_MS + 60_000)
-    await pauseForAnHour()
     await endLeases()
-    await system.addWorker()
+    requeue()
     await expect.poll(() => prioritiesOf(annas), PATIENT).toEqual([0, 1, 1, 1, 3, 2, 2, 2, 3, 3])
     await endLeases()
     await expect.poll(() => prioritiesOf(annas), PATIENT).toEqual([0, 1, 1, 1, 3, 1, 1, 1, 2, 2])
+  })
+
+  it("stay where they are while nothing is polled", async () => {
+    const annas = await upload(ORDERS)
+    for (const number of annas) await setDue(number, longAgo())
+    await holdQueue(queue, { pauseMs: 60_000, limit: undefined })
+    await moveUpPassedOver(parts(), annas, Date.now())
+    await holdQueue(queue, { pauseMs: 0, limit: undefined })
+    await queue.pause()
+    await moveUpPassedOver(parts(), annas, Date.now())
+    await queue.resume()
+    expect(await prioritiesOf(annas)).toEqual(PRIORITIES)
+  })
+
+  it("are moved up although the job of one is gone meanwhile", async () => {
+    const [, , gone = "", stays = ""] = await upload(4)
+    for (const number of [gone, stays]) await setDue(number, longAgo())
+    const losing = new Proxy(queue, {
+      get: (target, name) =>
+        name === "getJob"
+          ? async (id: string) => {
+              const job = await target.getJob(id)
+              if (id.endsWith(gone)) await job?.remove()
+              return job
+            }
+          : (Reflect.get(target, name, target) as unknown),
+    })
+    const warned: unknown[] = []
+    const logger = Object.assign(createLogger("tests", "silent"), {
+      warn: (about: unknown) => warned.push(about),
+    })
+    await moveUpPassedOver({ queue: losing, logger }, [gone, stays], Date.now())
+    expect(await prioritiesOf([gone, stays])).toEqual([undefined, 1])
+    expect(warned).toEqual([])
   })
 
   it("stay where they are when they are being polled, or have failed", async () => {
@@ -122,7 +163,7 @@ describeOnBackends("orders that wait", (backend) => {
     const finish = Promise.withResolvers<void>()
     const worker = await openAccrualWorker(
       system.queueUrl,
-      createLogger("tests", "silent"),
+      SILENT,
       async ({ data }) => {
         if (data.number === failed) throw unrecoverable
         if (data.number === begun) await finish.promise
@@ -136,11 +177,11 @@ describeOnBackends("orders that wait", (backend) => {
     })
     const numbers = [begun, failed, ...waiting]
     const before = await prioritiesOf(numbers)
-    await moveUpPassedOver(queue, numbers, Date.now())
+    await moveUpPassedOver(parts(), numbers, Date.now())
     expect(await prioritiesOf(numbers)).toEqual(before)
     finish.resolve()
     await worker.close()
-    await moveUpPassedOver(queue, [failed], Date.now() + 3_600_000)
+    await moveUpPassedOver(parts(), [failed], Date.now() + 3_600_000)
     expect(await prioritiesOf([failed])).toEqual([2])
   })
 

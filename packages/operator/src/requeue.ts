@@ -65,7 +65,12 @@ async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string
       await job.retry()
       return `The job of order ${number} had failed; it is tried again.`
     }
+    if (state === "prioritized") {
+      await job.changePriority({ priority: 0 })
+      return `The job of order ${number} waited its turn; it goes before those of others now.`
+    }
     if (state === "delayed") {
+      await job.changePriority({ priority: 0 })
       await job.promote()
       return `The job of order ${number} was put off; it is due now.`
     }

@@ -20,7 +20,7 @@ export const requeueMutations = [
     ["the job of an order is not added", "    await addPollsOf(queue, pollsOf(page))\n", ""],
     [
       "nothing that was passed over is moved up",
-      "    await moveUpPassedOver(queue, old, Date.now())\n",
+      "    await moveUpPassedOver({ queue, logger }, old, Date.now())\n",
       "",
     ],
     ["a lease does not grow with the order's age", "* 1000 * ${LEASE_PER_AGE}", "* 0"],
@@ -81,6 +81,12 @@ export const requeueMutations = [
       "Math.max(dueAt(job), job.processedOn ?? 0)",
       "dueAt(job)",
     ],
+    [
+      "jobs are moved up while the queue is held",
+      "(await queuePauseMs(queue)) > 0 || (await queue.isPaused())",
+      "false",
+    ],
+    ["one job that is gone stops the others", "!== ErrorCode.JobNotExist", "!== 0"],
     ["a job is moved up at once", "> PASSED_OVER_AFTER_MS", "> 0"],
   ]),
 ]

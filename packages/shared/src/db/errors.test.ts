@@ -134,6 +134,7 @@ describe("anything else", () => {
     Object.assign(new Error("no cause"), { meta: {} }),
     Object.assign(new Error("no cause"), { meta: { driverAdapterError: {} } }),
     new Error("outer", { cause: new Error("inner") }),
+    Object.assign(new Error("Missing key for job order-18"), { code: -1 }),
     {},
     "a text",
     7,

@@ -102,11 +102,9 @@ function driverCause(error: unknown): DriverCause | undefined {
   const { meta, cause, code } = (error ?? {}) as {
     meta?: { driverAdapterError?: { cause?: DriverCause } }
     cause?: DriverCause
-    code?: string
+    code?: unknown
   }
-  return (
-    meta?.driverAdapterError?.cause ??
-    cause ??
-    (code === undefined ? undefined : { originalCode: code })
-  )
+  // BullMQ's own refusals have a number there.
+  const ownCause = typeof code === "string" ? { originalCode: code } : undefined
+  return meta?.driverAdapterError?.cause ?? cause ?? ownCause
 }

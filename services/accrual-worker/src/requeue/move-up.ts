@@ -1,7 +1,9 @@
+import { retry } from "@gofermart/shared/db/retry.ts"
+import { queuePauseMs } from "@gofermart/shared/queue/backend.ts"
 import { dueAt } from "@gofermart/shared/queue/backlog.ts"
 import { movedUp, PASSED_OVER_AFTER_MS } from "@gofermart/shared/queue/fair-share.ts"
-import { retry } from "@gofermart/shared/db/retry.ts"
 import { type AccrualQueue, findPoll, type PollJob } from "@gofermart/shared/queue/poll-job.ts"
+import type { Logger } from "@gofermart/shared/runtime/logger.ts"
 import { ErrorCode } from "bullmq"
 import { Counter } from "prom-client"
 
@@ -14,20 +16,28 @@ const movedUpOrders = new Counter({
 const JOBS_AT_ONCE = 100
 
 /**
- * Moves the jobs of these orders up, as far as others have been let past them for too long.
+ * Moves the jobs of these orders up, as far as others have been let past them for too long. Never rejects:
+ * they are moved up when their next lease ends, and polled in any case.
  *
  * `now`: epoch milliseconds, by the clock that the workers put jobs off by.
  */
 export async function moveUpPassedOver(
-  queue: AccrualQueue,
+  { queue, logger }: { queue: AccrualQueue; logger: Logger },
   numbers: string[],
   now: number,
 ): Promise<void> {
-  for (let i = 0; i < numbers.length; i += JOBS_AT_ONCE) {
-    const some = numbers.slice(i, i + JOBS_AT_ONCE)
-    const jobs = await Promise.all(some.map((number) => findPoll(queue, number)))
-    const there = jobs.filter((job) => job !== undefined)
-    await Promise.all(there.filter((job) => isPassedOver(job, now)).map(moveUp))
+  if (numbers.length === 0) return
+  try {
+    // Nobody is let past while nobody is polled.
+    if ((await queuePauseMs(queue)) > 0 || (await queue.isPaused())) return
+    for (let i = 0; i < numbers.length; i += JOBS_AT_ONCE) {
+      const some = numbers.slice(i, i + JOBS_AT_ONCE)
+      const jobs = await Promise.all(some.map((number) => findPoll(queue, number)))
+      const there = jobs.filter((job) => job !== undefined)
+      await Promise.all(there.filter((job) => isPassedOver(job, now)).map(moveUp))
+    }
+  } catch (error) {
+    logger.warn({ err: error }, "orders that others were let past were not moved up")
   }
 }
 
@@ -43,6 +53,6 @@ async function moveUp(job: PollJob): Promise<void> {
     movedUpOrders.inc()
   } catch (error) {
     // It has just been polled for the last time.
-    if ((error as { code?: number }).code !== ErrorCode.JobNotExist) throw error
+    if ((error as { code?: unknown }).code !== ErrorCode.JobNotExist) throw error
   }
 }

@@ -134,7 +134,7 @@ async function requeuePage(
     requeuedOrders.inc(page.length)
     logger.info({ orders: page.length }, "requeued overdue orders")
     const old = page.filter(({ isOld }) => isOld).map(({ number }) => number)
-    await moveUpPassedOver(queue, old, Date.now())
+    await moveUpPassedOver({ queue, logger }, old, Date.now())
   }
   return page
 }

@@ -12,6 +12,8 @@ const FAR_COUNT_FRESH_MS = 60_000
 const FAR_FROM_MAX = 1 / 2
 /** A user who seems to have too many is counted again after this time: some may be final by now. */
 const RECOUNT_AFTER_MS = 2_000
+/** An older count says nothing of who comes back after it. */
+const COUNT_KEPT_MS = 300_000
 const USERS_COUNTED_MAX = 100_000
 const USERS_PER_COUNT_MAX = 256
 
@@ -30,7 +32,7 @@ interface Count {
  */
 export class UnfinishedOrders {
   readonly #max: number
-  readonly #counts = boundedCache<bigint, Count>(USERS_COUNTED_MAX)
+  readonly #counts = boundedCache<bigint, Count>(USERS_COUNTED_MAX, { ttl: COUNT_KEPT_MS })
   readonly #underWay = new Map<bigint, Promise<Count>>()
   readonly #counter: Batcher<bigint, Count>
 
@@ -46,7 +48,10 @@ export class UnfinishedOrders {
     const count = this.#counts.get(userId) ?? (await this.#count(userId))
     const ageMs = performance.now() - count.countedAtMs
     if (count.orders < this.#max * FAR_FROM_MAX) {
-      if (ageMs > FAR_COUNT_FRESH_MS) this.#count(userId).catch(() => {})
+      if (ageMs > FAR_COUNT_FRESH_MS) {
+        // What failed is not tried again with each upload.
+        this.#count(userId).catch(() => (count.countedAtMs = performance.now()))
+      }
       return true
     }
     const freshMs = count.orders < this.#max ? COUNT_FRESH_MS : RECOUNT_AFTER_MS
