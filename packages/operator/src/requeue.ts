@@ -109,8 +109,8 @@ interface Unfinished {
 }
 
 /**
- * All orders that were unfinished when it began, in pages, by requeue's index. One
- * that a worker's requeue takes meanwhile may come twice.
+ * All orders that were unfinished when it began, in pages, by requeue's index. One that a worker's
+ * requeue takes meanwhile may come twice.
  */
 async function* unfinishedOrders(database: Database): AsyncGenerator<Unfinished[]> {
   const [{ begunUs }] = await database.$queryRaw<[{ begunUs: bigint }]>`

@@ -36,7 +36,7 @@ export async function measureBacklog(queue: AccrualQueue, now: number): Promise<
   return { jobs, isPaused, due, longestDueMs: due === 0 ? 0 : await measureLongest(queue, now) }
 }
 
-/** Of each priority the first is looked at: there, what is due comes first. */
+/** Only the first job of each priority is looked at: it has waited there for longest. */
 async function measureLongest(queue: AccrualQueue, now: number): Promise<number> {
   const counts = await queue.getCountsPerPriority(PRIORITIES)
   const firsts = [queue.getWaiting(0, 0), queue.getDelayed(0, 0)]
