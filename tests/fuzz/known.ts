@@ -29,6 +29,15 @@ export function knownTo(
   const own = fc.constantFrom(...sender.numbers)
   const foreign = fc.constantFrom(...bystander.numbers)
   const text = fc.string({ unit: "grapheme", minLength: 8, maxLength: 64 })
+  const jobState = fc.constantFrom(
+    "waiting",
+    "prioritized",
+    "delayed",
+    "failed",
+    "completed",
+    "active",
+    "latest",
+  )
   const typical: Known = {
     "registerUser.login": ANY.map((drawn) => people.loginOf(drawn)),
     "logIn.login": fc.constant(sender.login),
@@ -50,24 +59,8 @@ export function knownTo(
     queueName: fc.constant(ACCRUAL_QUEUE),
     activeQueue: fc.constant(ACCRUAL_QUEUE),
     jobId: fresh.map((drawn) => `order-${drawn}`),
-    queueStatus: fc.constantFrom(
-      "waiting",
-      "prioritized",
-      "delayed",
-      "failed",
-      "completed",
-      "active",
-      "latest",
-    ),
-    status: fc.constantFrom(
-      "waiting",
-      "prioritized",
-      "delayed",
-      "failed",
-      "completed",
-      "active",
-      "latest",
-    ),
+    queueStatus: jobState,
+    status: jobState,
     file: fc.constantFrom("js/index.js", "images/logo.svg", "../package.json"),
   }
   return {
