@@ -5,6 +5,7 @@ import {
   countSettled,
   type LimitedScoring,
   startLimitedScoring,
+  untilSettled,
 } from "../fixtures/limited-fleet.ts"
 import { uploadsOf } from "../fixtures/requests.ts"
 import type { HttpLoad, HttpRequest } from "../measure/http-load.ts"
@@ -14,7 +15,7 @@ import type { Scenario } from "./scenario.ts"
 const LIMIT_PER_MINUTE = 600
 /** With more than a minute's polls the limit is met, and known. */
 const LEARNING_ORDERS = 700
-const LEARNED_WITHIN_MS = 300_000
+const LEARNED_MINUTES_MAX = 5
 const WORKERS = 2
 const CONNECTIONS = 64
 const CROWD = 3
@@ -77,12 +78,8 @@ async function overrun(fixture: Fixture, redis: boolean): Promise<Map<string, Ru
   const newcomers = () => newcomersWait(database, load, scoring, fixture.extent.rounds)
 
   await load.runCount(LEARNING_ORDERS, uploadsOf(crowd), 202)
-  const learnedBy = performance.now() + LEARNED_WITHIN_MS
-  while ((await countSettled(database)) < LEARNING_ORDERS) {
-    if (performance.now() > learnedBy) throw new Error("the first orders were not settled")
-    await sleep(LOOK_INTERVAL_MS)
-  }
-  fixture.report(0, 1, ALONE)
+  const fleet = { settled: () => countSettled(database) }
+  await untilSettled(fleet, LEARNING_ORDERS, LEARNED_MINUTES_MAX, () => fixture.report(0, 1, ALONE))
   const alone = await newcomers()
   for (const customer of crowd) await load.runCount(ORDERS_OF_EACH, uploadsOf([customer]), 202)
   const uploadedAt = performance.now()
@@ -114,17 +111,7 @@ async function newcomersWait(
     const uploadedAt = Date.now()
     await load.runCount(NEWCOMERS, () => next.next().value as HttpRequest, 202)
     const numbers = new Set(uploads.map(({ body }) => body))
-    const waitsMs: number[] = []
-    const polledBy = performance.now() + POLLED_WITHIN_MS
-    while (waitsMs.length < NEWCOMERS) {
-      if (performance.now() > polledBy) throw new Error("newcomers' orders were not polled")
-      await sleep(LOOK_INTERVAL_MS)
-      waitsMs.length = 0
-      for (const { number, at, status } of await scoring.calls()) {
-        if (status === 200 && numbers.has(number)) waitsMs.push(at - uploadedAt)
-      }
-    }
-    waitsMs.sort((a, b) => a - b)
+    const waitsMs = (await untilPolled(scoring, numbers)).map((at) => at - uploadedAt)
     const longestMs = waitsMs.at(-1) ?? 0
     runs.push({
       operations: NEWCOMERS,
@@ -135,6 +122,21 @@ async function newcomersWait(
     })
   }
   return runs
+}
+
+/** When each of these orders was polled, in epoch milliseconds and in that order, once all were. */
+async function untilPolled(
+  scoring: LimitedScoring,
+  numbers: Set<string | undefined>,
+): Promise<number[]> {
+  const polledBy = performance.now() + POLLED_WITHIN_MS
+  for (;;) {
+    await sleep(LOOK_INTERVAL_MS)
+    const calls = await scoring.calls()
+    const polls = calls.filter(({ number, status }) => status === 200 && numbers.has(number))
+    if (polls.length >= numbers.size) return polls.map(({ at }) => at)
+    if (performance.now() > polledBy) throw new Error("newcomers' orders were not polled")
+  }
 }
 
 function uploadOf(customer: Customer): HttpRequest {

@@ -24,7 +24,11 @@ export const fairShareMutations = [
     ],
   ]),
   ...mutationsOf({ file: "services/api/src/orders/order-recorder.ts" }, FAIR_SHARE_RUNS, [
-    ["an upload's job has no place", "priority: priorityOf(unfinished.add(userId))", "priority: 0"],
+    [
+      "an upload's job has no place",
+      "priority: priorityOf(unfinished.add(upload.userId))",
+      "priority: 0",
+    ],
   ]),
   ...mutationsOf({ file: "services/api/src/orders/unfinished.ts" }, FAIR_SHARE_RUNS, [
     ["an accepted order does not count", "count.orders++", "count.orders"],

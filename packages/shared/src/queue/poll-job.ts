@@ -62,7 +62,7 @@ export const POLL_OPTIONS = {
 /** An order to poll, and which request wants it polled. */
 export interface PollOrigin {
   number: string
-  requestId?: string | undefined
+  requestId?: string
   trace?: TraceContext | undefined
   /** See `fair-share.ts`; without one it goes first. */
   priority?: number

@@ -44,11 +44,9 @@ export class OrderRecorder {
       recorded.inc({ outcome: "accepted" }, accepted.length)
       for (const outcome of outcomes) if (outcome !== "accepted") recorded.inc({ outcome })
       enqueuer.enqueue(
-        accepted.map(({ userId, number, requestId, trace }) => ({
-          number,
-          requestId,
-          trace,
-          priority: priorityOf(unfinished.add(userId)),
+        accepted.map((upload) => ({
+          ...upload,
+          priority: priorityOf(unfinished.add(upload.userId)),
         })),
       )
       return outcomes
