@@ -1,9 +1,8 @@
 # One image for every process of the system; docker-compose.yml says which one a container runs, and how
 # its health is asked for.
 #
-# Node 26 runs the TypeScript sources as they are, so nothing is compiled. Node refuses to strip types inside
-# node_modules, so `pnpm deploy`, which would put the workspace's own packages there, cannot be used: the
-# image holds the workspace with its links.
+# The programs are built (docs/decisions/0049), so that the image holds of the installed packages only those
+# that have files of their own to read.
 #
 # What changes seldom comes first: a changed source rebuilds the last layer, and needs no network.
 
@@ -23,26 +22,21 @@ COPY pnpm-lock.yaml pnpm-workspace.yaml ./
 RUN pnpm fetch && rm -rf node_modules
 COPY --from=manifests /app ./
 
-# The client that Prisma generates from the schema.
-FROM fetched AS generated
-RUN pnpm install --offline --frozen-lockfile --ignore-scripts --filter gofermart
+# What the programs are built from and with, with a list of it.
+FROM fetched AS built
+RUN set -- --filter "./services/*..." --filter "@gofermart/operator..." --filter "@gofermart/scoring-simulator..." \
+ && pnpm install --offline --frozen-lockfile --ignore-scripts "$@" --filter gofermart --filter @gofermart/bundle \
+ && pnpm sbom --sbom-format cyclonedx --sbom-type application --prod --out sbom.cdx.json "$@"
 COPY prisma.config.ts ./
 COPY prisma/schema.prisma prisma/
 RUN node node_modules/prisma/build/index.js generate
-
-# What the services and the operators' commands need to run, and no more, with a list of it.
-FROM fetched AS installed
-RUN set -- --prod --filter "./services/*..." --filter "@gofermart/operator..." \
-      --filter "@gofermart/scoring-simulator..." \
- && pnpm install --offline --frozen-lockfile --ignore-scripts "$@" \
- && pnpm sbom --sbom-format cyclonedx --sbom-type application --out sbom.cdx.json "$@" \
- && rm -rf tests benchmarks packages/client packages/local-stack
-
-FROM scratch AS sources
 COPY packages packages
 COPY services services
-COPY prisma/migrations prisma/migrations
-COPY deploy/stoppable.sh deploy/
+RUN node packages/bundle/src/main.ts
+
+# What the built programs still need beside them.
+FROM fetched AS installed
+RUN pnpm install --offline --frozen-lockfile --ignore-scripts --prod --filter @gofermart/bundle
 
 FROM node:26.10.0-slim
 # Nothing is installed in a container. An empty volume mounted at the last folder takes over its owner.
@@ -52,12 +46,17 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
 ENV NODE_ENV=production
 WORKDIR /app
 # Root owns every file: the processes cannot change what they run.
-COPY --from=installed /app ./
-COPY --from=generated /app/packages/shared/src/db/generated packages/shared/src/db/generated
-COPY --from=sources / ./
+COPY --from=installed /app/package.json ./
+COPY --from=installed /app/node_modules node_modules
+COPY --from=installed /app/packages/bundle packages/bundle
+COPY --from=built /app/sbom.cdx.json ./
+COPY --from=built /app/packages/bundle/dist/packages packages/bundle/dist/packages
+COPY deploy/stoppable.sh deploy/
+COPY prisma/migrations prisma/migrations
+COPY --from=built /app/packages/bundle/dist/*.js packages/bundle/dist/
 # A number, as Kubernetes' runAsNonRoot asks for.
 USER 1000:1000
-CMD ["deploy/stoppable.sh", "node", "services/api/src/main.ts"]
+CMD ["deploy/stoppable.sh", "node", "packages/bundle/dist/api.js"]
 ARG VERSION=unversioned
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Gofermart" \

@@ -1,18 +1,15 @@
 import { execFile } from "node:child_process"
-import { globSync, readFileSync, statSync } from "node:fs"
 import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { basename, dirname, join, matchesGlob, relative } from "node:path"
+import { dirname, join, matchesGlob } from "node:path"
 import { promisify } from "node:util"
+import bundle from "@gofermart/bundle/package.json" with { type: "json" }
 import { repository } from "./compose.ts"
 
 const run = promisify(execFile)
 
 /** `nobody`, which every system has; the image's own user is as little. */
 const UNPRIVILEGED_ID = 65_534
-
-/** Large, and none of them in an image. */
-const PASSED_OVER = ["node_modules", ".git", ".data", ".turbo"]
 
 /** Files that may lie in a checkout, among its sources too, and that are for no image. */
 export const NOT_FOR_IMAGES = [
@@ -39,24 +36,22 @@ export interface Image {
 }
 
 /**
- * Lays out the files that the Dockerfile's image would have: what .dockerignore lets through, the
- * generated client, and of the packages that are installed here those that the production stage
- * would install, each for the package that asks for it. Nothing is downloaded.
+ * Lays out the files that the Dockerfile's image would have: what it copies, and of the packages that
+ * are installed here those that the built programs ask for. Nothing is downloaded.
  */
 export async function layOutImage(): Promise<Image> {
   const folder = await mkdtemp(join(tmpdir(), "gofermart-image-"))
   await chmod(folder, 0o755)
-  const isIgnored = await readIgnored()
-  await cp(repository, folder, {
-    recursive: true,
-    filter: (source) =>
-      statSync(source).isDirectory()
-        ? !PASSED_OVER.includes(basename(source))
-        : !isIgnored(relative(repository, source)),
-  })
-  const generated = "packages/shared/src/db/generated"
-  await cp(join(repository, generated), join(folder, generated), { recursive: true })
-  await linkDependencies(folder)
+  for (const path of ["deploy/stoppable.sh", "packages/bundle/dist", "prisma/migrations"]) {
+    await cp(join(repository, path), join(folder, path), { recursive: true })
+  }
+  const manifest = "packages/bundle/package.json"
+  await cp(join(repository, manifest), join(folder, manifest))
+  for (const name of Object.keys(bundle.dependencies)) {
+    const link = join(folder, "packages/bundle/node_modules", name)
+    await mkdir(dirname(link), { recursive: true })
+    await symlink(await realpath(join(repository, "packages/bundle/node_modules", name)), link)
+  }
   return { folder, remove: () => rm(folder, { recursive: true }) }
 }
 
@@ -76,47 +71,6 @@ export async function readIgnored(): Promise<(path: string) => boolean> {
     )
     return last !== undefined && !last.startsWith("!")
   }
-}
-
-interface Package {
-  folder: string
-  name: string
-  dependencies?: Record<string, string>
-}
-
-async function linkDependencies(image: string): Promise<void> {
-  const packages = globSync(["packages/*", "services/*"], { cwd: repository }).map((folder) => {
-    const manifest = readFileSync(join(repository, folder, "package.json"), "utf8")
-    return { ...(JSON.parse(manifest) as Omit<Package, "folder">), folder }
-  })
-  const installed = new Set(packages.filter(await readFilters()))
-  // A set's loop also comes to what is added during it.
-  for (const { folder, dependencies = {} } of installed) {
-    for (const [name, version] of Object.entries(dependencies)) {
-      const link = join(image, folder, "node_modules", name)
-      const own = version.startsWith("workspace:")
-        ? packages.find((other) => other.name === name)
-        : undefined
-      if (own !== undefined) installed.add(own)
-      await mkdir(dirname(link), { recursive: true })
-      await symlink(
-        own === undefined
-          ? await realpath(join(repository, folder, "node_modules", name))
-          : join(image, own.folder),
-        link,
-      )
-    }
-  }
-}
-
-/** What the Dockerfile's production stage installs; `...` stands for what a package depends on. */
-async function readFilters(): Promise<(candidate: Package) => boolean> {
-  const dockerfile = await readFile(join(repository, "Dockerfile"), "utf8")
-  const filters = [...dockerfile.matchAll(/--filter "([^"]+)\.\.\."/g)].map(
-    ([, filter = ""]) => filter,
-  )
-  return ({ folder, name }) =>
-    filters.some((filter) => filter === name || matchesGlob(`./${folder}`, filter))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { build } from "@gofermart/bundle/build.ts"
 import { startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import type { TestProject } from "vitest/node"
@@ -31,7 +32,8 @@ declare module "vitest" {
 
 /** Starts what all test files share, and ends it after the last. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [server, redisServer, browser, openapi] = await Promise.all([
+  const [, server, redisServer, browser, openapi] = await Promise.all([
+    build(),
     startServer(),
     findRedisServer(),
     findBrowser(),

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process"
 import { cp, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import { openDatabase } from "@gofermart/shared/db/client.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
@@ -25,7 +25,7 @@ import { createUser, processed, recordOne, settleMany } from "../harness/ledger.
 import { newNumber } from "../harness/numbers.ts"
 
 const run = promisify(execFile)
-const program = fileURLToPath(new URL("../../packages/shared/src/migrate/main.ts", import.meta.url))
+const program = join(import.meta.dirname, "../..", builtPath("migrate"))
 const firstMigration = new URL(
   "../../prisma/migrations/20261122000000_ledger/migration.sql",
   import.meta.url,

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import type { System } from "../harness/system.ts"
 
-const PROGRAM = fileURLToPath(new URL("../../packages/operator/src/main.ts", import.meta.url))
+const PROGRAM = join(import.meta.dirname, "../..", builtPath("gofermart"))
 const TIMEOUT_MS = 60_000
 /** See pipe(7). */
 const PIPE_BYTES = 65_536

@@ -4,12 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import { afterEach, expect, test, vi } from "vitest"
 
 // Each test starts processes, perhaps on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })
 
-const MAIN = join(import.meta.dirname, "../../packages/scoring-simulator/src/main.ts")
+const MAIN = join(import.meta.dirname, "../..", builtPath("simulator"))
 const NUMBER = "2377225624"
 
 const started: ChildProcess[] = []

@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { TLSSocket } from "node:tls"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import type { RedisServer } from "@gofermart/local-stack/redis.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
@@ -23,10 +24,10 @@ import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts"
 import { USABLE } from "./entries.ts"
 import { STACK, start } from "./run.ts"
 
-const API = "services/api/src/main.ts"
-const WORKER = "services/accrual-worker/src/main.ts"
-const MIGRATE = "packages/shared/src/migrate/main.ts"
-const GOFERMART = "packages/operator/src/main.ts"
+const API = builtPath("api")
+const WORKER = builtPath("worker")
+const MIGRATE = builtPath("migrate")
+const GOFERMART = builtPath("gofermart")
 const SECRET = "hunter22hunter22"
 
 const DATABASE =

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import { PROGRAMS } from "@gofermart/local-stack/programs.ts"
 import { USABLE } from "./entries.ts"
 import { STACK, start } from "./run.ts"
@@ -13,9 +14,9 @@ const UNUSABLE = {
   DATABASE_URL: `postgresql://user:${PASSWORD}@db.test/points`,
 }
 const NUMBER = "79927398713"
-const API = "services/api/src/main.ts"
-const WORKER = "services/accrual-worker/src/main.ts"
-const SIMULATOR = "packages/scoring-simulator/src/main.ts"
+const API = builtPath("api")
+const WORKER = builtPath("worker")
+const SIMULATOR = builtPath("simulator")
 const GOFERMART = "packages/local-stack/src/operate.ts"
 const RANGE = ["--from", "2026-11-01", "--to", "2026-11-02"]
 
@@ -29,8 +30,8 @@ describe("a real start with an unusable setting ends with 78 and one message", (
     [WORKER, [], UNUSABLE, "DATABASE_URL"],
     [SIMULATOR, [], { SIMULATOR_ERROR_RATE: PASSWORD }, "SIMULATOR_ERROR_RATE"],
     [SIMULATOR, ["--state", file], {}, "SIMULATOR_STATE"],
-    ["packages/shared/src/migrate/main.ts", [], UNUSABLE, "DATABASE_URL"],
-    ["packages/operator/src/main.ts", ["verify"], UNUSABLE, "DATABASE_URL"],
+    [builtPath("migrate"), [], UNUSABLE, "DATABASE_URL"],
+    [builtPath("gofermart"), ["verify"], UNUSABLE, "DATABASE_URL"],
     [GOFERMART, ["verify"], UNUSABLE, "DATABASE_URL"],
     [GOFERMART, ["order", NUMBER], UNUSABLE, "DATABASE_URL"],
     [GOFERMART, ["user", "anna"], UNUSABLE, "DATABASE_URL"],
@@ -87,7 +88,7 @@ describe("a program that is asked for help", () => {
   it.each([
     { program: API, names: Object.keys(PROGRAMS.api) },
     { program: WORKER, names: Object.keys(PROGRAMS.worker) },
-    { program: "packages/shared/src/migrate/main.ts", names: Object.keys(PROGRAMS.migrate) },
+    { program: builtPath("migrate"), names: Object.keys(PROGRAMS.migrate) },
     { program: SIMULATOR, names: Object.keys(PROGRAMS.simulator) },
     { program: GOFERMART, names: Object.keys(PROGRAMS.commands) },
     { program: "packages/local-stack/src/start.ts", names: Object.keys(PROGRAMS.start) },

@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from "node:fs"
+import { builtPath } from "@gofermart/bundle/build.ts"
 import { validate } from "dockerfile-utils"
 import { describe, expect, it } from "vitest"
 import { repository } from "../deploy/compose.ts"
@@ -66,6 +67,6 @@ describe("the Dockerfile", () => {
 
   it("starts a process that is handed the signals", () => {
     const [, command = ""] = /^CMD (.+)$/m.exec(lastStage) ?? []
-    expect(JSON.parse(command)).toEqual(["deploy/stoppable.sh", "node", "services/api/src/main.ts"])
+    expect(JSON.parse(command)).toEqual(["deploy/stoppable.sh", "node", builtPath("api")])
   })
 })

@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
+import { BUILT_FROM } from "@gofermart/bundle/build.ts"
 import { describe, expect, it } from "vitest"
 import { readCompose, REQUIRED } from "../deploy/compose.ts"
 import {
@@ -125,14 +126,14 @@ describe("the command blocks name only what there is:", () => {
   })
 
   it("the operators' commands", () => {
-    const called = named(/(?:gofermart|operator\/src\/main\.ts) ([a-z]+)\b/g)
+    const called = named(/(?:gofermart|dist\/gofermart\.js) ([a-z]+)\b/g)
     expect(called.length).toBeGreaterThan(8)
     const known = matches(read("packages/operator/src/program.ts"), /\.command\("(\w+)"\)/g)
     expect(called.filter(({ name }) => !known.includes(name))).toEqual([])
   })
 
   it("options of our programs", () => {
-    const ours = /pnpm@12|operator\/src\/main\.ts/
+    const ours = /pnpm@12|dist\/gofermart\.js/
     const given = named(/ --([a-z][a-z-]+)/g).filter(({ line }) => ours.test(line))
     expect(given.length).toBeGreaterThan(5)
     const isKnown = (name: string) =>
@@ -140,10 +141,11 @@ describe("the command blocks name only what there is:", () => {
     expect(given.filter(({ name }) => !isKnown(name))).toEqual([])
   })
 
-  it("files", () => {
-    const run = named(/\bnode (\S+\.ts)\b/g)
+  it("programs", () => {
+    const run = named(/\bnode (\S+)/g)
     expect(run.length).toBeGreaterThan(5)
-    expect(run.filter(({ name }) => !existsSync(join(repository, name)))).toEqual([])
+    const built = Object.keys(BUILT_FROM).map((name) => `packages/bundle/dist/${name}.js`)
+    expect(run.filter(({ name }) => !built.includes(name))).toEqual([])
   })
 
   it("tests", () => {

@@ -1,16 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { build, builtPath } from "@gofermart/bundle/build.ts"
 import { ConfigError, EXIT_CONFIG } from "@gofermart/shared/runtime/env.ts"
 import { compileCacheEnv } from "./compile-cache.ts"
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url))
 
-export const ENTRIES = {
-  api: "services/api/src/main.ts",
-  worker: "services/accrual-worker/src/main.ts",
-  simulator: "packages/scoring-simulator/src/main.ts",
-} as const
+/** The system's processes. */
+export type Entry = "api" | "worker" | "simulator"
 
 /** Ten times what a busy machine takes: a process that cannot start ends by itself, and says why. */
 const READY_TIMEOUT_MS = 120_000
@@ -28,13 +26,14 @@ export interface Child {
   stop(): Promise<number | null>
 }
 
-/** Starts one of the system's processes from its sources; see `startProgram`. */
-export function startChild(
-  entry: keyof typeof ENTRIES,
+/** Starts one of the system's processes, as it is deployed; see `startProgram`. */
+export async function startChild(
+  entry: Entry,
   env: Record<string, string | undefined>,
   logFile: string,
 ): Promise<Child> {
-  return startProgram(ENTRIES[entry], env, logFile)
+  await build()
+  return startProgram(builtPath(entry), env, logFile)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { namesOf } from "@gofermart/shared/runtime/env.ts"
 import type { Settings } from "@gofermart/shared/runtime/setting.ts"
-import type { ENTRIES } from "./child.ts"
+import type { Entry } from "./child.ts"
 import { PROGRAMS } from "./programs.ts"
 
 /** First words of the names that secrets have: what begins so may be one too, misspelt or of tomorrow. */
@@ -12,7 +12,7 @@ const SECRET_WORDS = wordsOf(Object.values(PROGRAMS), (settings, name) => {
  * What of an environment a process is given: all of it but the secrets of others, so that a setting
  * which nobody has thought of here reaches it as well.
  */
-export function settingsOf(entry: keyof typeof ENTRIES, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function settingsOf(entry: Entry, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const ownWords = wordsOf([PROGRAMS[entry]], () => true)
   const settings = Object.entries(env).filter(([name]) => {
     const word = firstWord(name)

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { findPackageJSON } from "node:module"
+import { dirname, join } from "node:path"
 import { type ClientBase, type ClientConfig, escapeIdentifier } from "pg"
 import { migrateQueue } from "../queue/postgres-pool.ts"
 import { connectionSettings } from "../queue/connection-settings.ts"
@@ -24,7 +24,9 @@ const LOCK_WAIT_MAX_MS = 600_000
 /** What `migrate` is told by its environment. */
 export const Schema = defineSettings(connectionSettings)
 
-const migrationsFolder = fileURLToPath(new URL("../../../../prisma/migrations", import.meta.url))
+// Where this runs, as a source or built: in a package, which lies two folders deep.
+const packageFolder = dirname(findPackageJSON("..", import.meta.url) ?? "")
+const migrationsFolder = join(packageFolder, "../../prisma/migrations")
 
 interface MigrateOptions {
   folder?: string
