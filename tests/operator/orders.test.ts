@@ -3,6 +3,7 @@ import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeOnBackends } from "../harness/backends.ts"
+import { startBreakpointProxy } from "../harness/breakpoint-proxy.ts"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/invariants.ts"
@@ -16,7 +17,7 @@ import {
   unknown,
 } from "@gofermart/scoring-simulator/scripted.ts"
 import { startSystem, type System } from "../harness/system.ts"
-import { operate } from "./run.ts"
+import { operate, runProgram } from "./run.ts"
 
 /** Longer than an order is polled in vain before its job fails. */
 const DAY_MS = 86_400_000
@@ -150,7 +151,18 @@ describeOnBackends("an order, to its operator", (backend) => {
     await system.database.client.$executeRaw`
       UPDATE accruals SET requeue_at = '1969-07-20 20:17:40Z'
        WHERE status = 'PROCESSING' AND order_id % 3 = 0`
-    const { code, said } = await operate(system, "requeue", "--all")
+    const proxy = await startBreakpointProxy(system.database.url)
+    const atSecondPage = proxy.holdAt("(requeue_at, order_id) >")
+    const env = { DATABASE_URL: proxy.url, QUEUE_URL: system.queueUrl }
+    const ended = runProgram(env, ["requeue", "--all"])
+    await atSecondPage
+    // As a worker's requeue does that takes them meanwhile.
+    await system.database.client.$executeRaw`
+      UPDATE accruals SET requeue_at = clock_timestamp() + interval '1 hour'
+       WHERE status = 'PROCESSING'`
+    proxy.release()
+    const { code, said } = await ended
+    await proxy.close()
     expect(code).toBe(0)
     expect(said).toContain("1200 unfinished orders have a job; 0 failed jobs are tried again.")
     for (const number of numbers) {

@@ -437,7 +437,7 @@ describe("start", () => {
     await rm(folder, { recursive: true })
     expect(code).toBe(78)
     expect(complained).toMatch(
-      /^services\/api\/src\/main.ts ended with 78 .*\n.*\n {2}LOG_LEVEL must be/,
+      /^packages\/bundle\/dist\/api.js ended with 78 .*\n.*\n {2}LOG_LEVEL must be/,
     )
     expect(complained).not.toContain(SECRET)
   })

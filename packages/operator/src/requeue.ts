@@ -15,6 +15,8 @@ import { SingleBar } from "cli-progress"
 import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 const ORDERS_PER_PAGE = 1_000
+/** More than ten million orders take. */
+const REQUEUE_ALL_MAX_MS = 3_600_000
 
 /** Has one order polled now, whatever became of its job. */
 export async function requeueOrder(backends: Backends, number: OrderNumber): Promise<number> {
@@ -83,22 +85,33 @@ async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string
 
 /** Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. */
 export async function requeueAll(backends: Backends): Promise<number> {
-  const { database } = backends
   const queue = await backends.queue()
   const failed = await queue.getFailedCount()
+  // A worker's requeue moves orders within the index meanwhile: only in a snapshot each comes once.
+  const put = await backends.database.$transaction((snapshot) => addAllPolls(snapshot, queue), {
+    isolationLevel: "RepeatableRead",
+    timeout: REQUEUE_ALL_MAX_MS,
+  })
+  if (failed > 0) await queue.retryJobs({ state: "failed" })
+  say(`${put} unfinished orders have a job; ${failed} failed jobs are tried again.`)
+  return 0
+}
+
+/** Resolves with how many unfinished orders have a job now. */
+async function addAllPolls(snapshot: Snapshot, queue: AccrualQueue): Promise<number> {
   const bar = new SingleBar({ format: "[{bar}] {value} of {total} orders", noTTYOutput: true })
-  bar.start(await database.accrual.count({ where: { status: { in: POLLED_STATUSES } } }), 0)
+  bar.start(await snapshot.accrual.count({ where: { status: { in: POLLED_STATUSES } } }), 0)
   let put = 0
-  for await (const page of unfinishedOrders(database)) {
+  for await (const page of unfinishedOrders(snapshot)) {
     await addPollsOf(queue, pollsOf(page))
     put += page.length
     bar.update(put)
   }
   bar.stop()
-  if (failed > 0) await queue.retryJobs({ state: "failed" })
-  say(`${put} unfinished orders have a job; ${failed} failed jobs are tried again.`)
-  return 0
+  return put
 }
+
+type Snapshot = Parameters<Parameters<Database["$transaction"]>[0]>[0]
 
 interface Unfinished {
   number: string
@@ -108,22 +121,16 @@ interface Unfinished {
   requeueAtUs: bigint
 }
 
-/**
- * All orders that were unfinished when it began, in pages, by requeue's index. One that a worker's
- * requeue takes meanwhile may come twice.
- */
-async function* unfinishedOrders(database: Database): AsyncGenerator<Unfinished[]> {
-  const [{ begunUs }] = await database.$queryRaw<[{ begunUs: bigint }]>`
-    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "begunUs"`
+/** All unfinished orders, in pages, by requeue's index. */
+async function* unfinishedOrders(snapshot: Snapshot): AsyncGenerator<Unfinished[]> {
   let afterLast = sql`true`
   for (;;) {
     // A join could be planned as a scan of the whole table of orders.
-    const page = await database.$queryRaw<Unfinished[]>`
+    const page = await snapshot.$queryRaw<Unfinished[]>`
       SELECT (SELECT number FROM orders WHERE id = order_id) AS number, order_id AS "orderId",
              user_id AS "userId", ${usOf(sql`requeue_at`)} AS "requeueAtUs"
         FROM accruals
-       WHERE status IN (${POLLED}) AND created_at <= ${atUs(begunUs)}
-         AND ${afterLast}
+       WHERE status IN (${POLLED}) AND ${afterLast}
        ORDER BY requeue_at, order_id
        LIMIT ${ORDERS_PER_PAGE}`
     yield page
