@@ -11,7 +11,7 @@ export default defineConfig({
     provide: { load: "busy" },
     reporters: ["default", "./harness/suites-reporter.ts"],
     // A file starts processes of its own, or joins one, and waits for them most of the time.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // For a busy machine.
     testTimeout: 180_000,
     hookTimeout: 120_000,

@@ -8,21 +8,25 @@ Object.assign(process.env, compileCacheEnv())
 
 /** A promise of a few seconds at most: nothing else may take the machine's time. */
 const ALONE = [
-  "faults/balance-locked.test.ts",
   "faults/hung-up-waits.test.ts",
   "faults/login-crowd.test.ts",
   "faults/long-lists.test.ts",
   "faults/migrations.test.ts",
   "faults/own-fate.test.ts",
   "faults/pace.test.ts",
-  "faults/redis-role.test.ts",
   "faults/requeue-backup.test.ts",
-  "faults/scoring-pause.test.ts",
   "faults/unauthenticated.test.ts",
   // `test` runs these too, and expects no times there.
   "refusals/bodies.test.ts",
   "refusals/flood.test.ts",
   "refusals/orders.test.ts",
+]
+
+/** The same, but they take next to none of it themselves, and may have each other beside them. */
+const QUIET = [
+  "faults/balance-locked.test.ts",
+  "faults/redis-role.test.ts",
+  "faults/scoring-pause.test.ts",
 ]
 
 /** They wait for most of their time: for a lock or a pause to end. */
@@ -80,10 +84,11 @@ const GROUPS = [
   {
     load: "busy" as const,
     include: ["faults/**/*.test.ts"],
-    exclude: [...WAITING, ...ALONE],
-    maxWorkers: 3,
+    exclude: [...WAITING, ...QUIET, ...ALONE],
+    maxWorkers: 4,
   },
-  { load: "waiting" as const, include: WAITING, exclude: [], maxWorkers: 3 },
+  { load: "waiting" as const, include: WAITING, exclude: [], maxWorkers: 6 },
+  { load: "quiet" as const, include: QUIET, exclude: [], maxWorkers: 3 },
   { load: "alone" as const, include: ALONE, exclude: [], maxWorkers: 1 },
 ]
 

@@ -11,7 +11,7 @@ declare module "vitest" {
      * What this machine does beside a file: much, other files that wait, or nothing. Only then can
      * times that are promised be expected.
      */
-    load: "busy" | "waiting" | "alone"
+    load: "busy" | "waiting" | "quiet" | "alone"
   }
 }
 
