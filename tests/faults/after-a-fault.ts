@@ -1,6 +1,7 @@
 import { expect } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { patient } from "../harness/invariants.ts"
+import { newNumber } from "../harness/numbers.ts"
 import type { System } from "../harness/system.ts"
 import { compare } from "./compare.ts"
 import type { Traffic } from "./traffic.ts"
@@ -35,4 +36,27 @@ export async function expectSound(
   const comparison = await compare(client, traffic)
   expect(comparison).toEqual({ lost: [], twice: [], waiting: [], unexplained: [] })
   await system.database.expectNoneInTransaction()
+}
+
+/**
+ * Orders uploaded from now on are settled, the first within the time that is promised. A customer of their
+ * own: those of others, who have hundreds that wait, come after what waits.
+ */
+export async function expectSettling(system: System, withinMs: number): Promise<void> {
+  const { client } = system.database
+  const newcomer = await system.register()
+  const from = Date.now()
+  await eventually(
+    "orders are settled",
+    async () => {
+      await newcomer.upload(newNumber())
+      const [settled] = await client.$queryRaw<{ any: boolean }[]>`
+        SELECT EXISTS (
+          SELECT FROM orders o JOIN accruals a ON a.order_id = o.id
+           WHERE a.status = 'PROCESSED' AND extract(epoch FROM o.uploaded_at) * 1000 > ${from}::float8
+        ) AS any`
+      return settled?.any
+    },
+    withinMs,
+  )
 }

@@ -7,7 +7,7 @@ import { type MovingAddress, openMovingAddress } from "../harness/moving-address
 import { newNumber } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/invariants.ts"
 import { startOwnRedis, startSystem, type System } from "../harness/system.ts"
-import { expectSound } from "./after-a-fault.ts"
+import { expectSettling, expectSound } from "./after-a-fault.ts"
 import { Traffic } from "./traffic.ts"
 
 /** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
@@ -56,7 +56,7 @@ describeOnRedis("Redis changes its role", () => {
     await system.simulator.behave({ autoRegister: true })
     const customers = await Promise.all(Array.from({ length: 4 }, () => system.register()))
     const traffic = Traffic.begin(customers, LOAD_REST_MS)
-    await expectSettling()
+    await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
     return traffic
   }
 
@@ -65,29 +65,6 @@ describeOnRedis("Redis changes its role", () => {
     await replica.client.replicaof("127.0.0.1", new URL(primary.url).port)
     await eventually("the replica is in step", async () =>
       (await replica.client.info("replication")).includes("master_link_status:up"),
-    )
-  }
-
-  /**
-   * Orders uploaded from now on are settled, the first within the time that is promised. A customer of their
-   * own: those of others, who have hundreds that wait, come after what waits.
-   */
-  async function expectSettling(withinMs = SETTLING_AGAIN_WITHIN_MS): Promise<void> {
-    const { client } = system.database
-    const newcomer = await system.register()
-    const from = Date.now()
-    await eventually(
-      "orders are settled",
-      async () => {
-        await newcomer.upload(newNumber())
-        const [settled] = await client.$queryRaw<{ any: boolean }[]>`
-          SELECT EXISTS (
-            SELECT FROM orders o JOIN accruals a ON a.order_id = o.id
-             WHERE a.status = 'PROCESSED' AND extract(epoch FROM o.uploaded_at) * 1000 > ${from}::float8
-          ) AS any`
-        return settled?.any
-      },
-      withinMs,
     )
   }
 
@@ -128,7 +105,7 @@ describeOnRedis("Redis changes its role", () => {
       if (from === undefined || to === undefined) throw new Error("two servers")
       const before = await leavings()
       const switched = switchRoles(from, to)
-      await expectSettling()
+      await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
       await switched
       await eventually("each process says and counts it", async () => {
         const after = await leavings()
@@ -180,7 +157,7 @@ describeOnRedis("Redis changes its role", () => {
     for (const count of during.counted) expect(count).toBeLessThanOrEqual(3 * (seconds + 2))
     for (const lines of during.logged) expect(lines).toBeLessThanOrEqual(2 * 3 * 2)
     await primary.client.replicaof("NO", "ONE")
-    await expectSettling()
+    await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
     for (const child of [system.api, ...system.workers]) {
       expect(await Promise.race([child.exited, Promise.resolve("running")])).toBe("running")
     }
@@ -193,7 +170,7 @@ describeOnRedis("Redis changes its role", () => {
     primary.freeze()
     await replica.client.replicaof("NO", "ONE")
     address.moveTo(replica.url)
-    await expectSettling(SILENCE_LEFT_WITHIN_MS)
+    await expectSettling(system, SILENCE_LEFT_WITHIN_MS)
     await eventually("each process counts it", async () => {
       const counts = await countReconnects("silent")
       return counts.every((count) => count > 0)

@@ -1,7 +1,7 @@
 import { readOptions, Schema as StartSettings } from "@gofermart/local-stack/options.ts"
 import { readConfig, Settings as SimulatorSettings } from "@gofermart/scoring-simulator/config.ts"
 import { Schema as MigrateSettings } from "@gofermart/shared/migrate/migrate.ts"
-import { connectionRule } from "@gofermart/shared/queue/connection-settings.ts"
+import { connectionRules } from "@gofermart/shared/queue/connection-settings.ts"
 import { readEnv } from "@gofermart/shared/runtime/env.ts"
 import type { Settings } from "@gofermart/shared/runtime/setting.ts"
 import { Backends } from "../../packages/operator/src/command-line/backends.ts"
@@ -49,7 +49,7 @@ export const ENTRIES: Record<string, Entry> = {
   start: { settings: StartSettings.properties, read: (env) => readOptions([], env) },
   migrate: {
     settings: MigrateSettings.properties,
-    read: (env) => readEnv(MigrateSettings, env, [connectionRule]),
+    read: (env) => readEnv(MigrateSettings, env, connectionRules),
   },
   gofermart: { settings: OperatorSettings.properties, read: (env) => new Backends(env, false) },
   recheck: {

@@ -11,6 +11,7 @@ import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
 import { openAccrualQueue, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
 import { addPolls, type PollJob } from "@gofermart/shared/queue/poll-job.ts"
+import { redisTarget } from "@gofermart/shared/queue/redis-url.ts"
 import { refuseHopelessRedis } from "@gofermart/shared/queue/refusals.ts"
 import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
@@ -340,7 +341,8 @@ describe("a server of another kind ends a process with 78 before it was ready", 
     })
     const mute = await serve(() => {})
     for (const host of [redis, mute]) {
-      await refuseHopelessRedis(`redis://:${SECRET}@${host}`, { takesJobs: true })
+      const target = redisTarget(`redis://:${SECRET}@${host}`)
+      await refuseHopelessRedis(target, { takesJobs: true })
     }
   })
 

@@ -164,6 +164,26 @@ describe("settings that do not go together", () => {
     expect(said).toMatch(/^ {2}QUEUE_URL must be /m)
     expect(said).toContain(`\n  ${says}\n`)
   })
+
+  describe.each(["api", "worker", "migrate", "gofermart", "recheck", "start"])(
+    "%s: a prefix",
+    (entry) => {
+      it.each([
+        [undefined, "QUEUE_PREFIX is for a queue in Redis, and QUEUE_URL names none"],
+        ["postgresql://user@queue.test/jobs", "QUEUE_PREFIX is for a queue in Redis"],
+        ["redis://queue.test?prefix=other", "QUEUE_URL has a prefix: QUEUE_PREFIX must not be set"],
+      ])("beside %s ends with 78", (url, says) => {
+        const env = {
+          ...USABLE,
+          ...(url !== undefined && { QUEUE_URL: url }),
+          QUEUE_PREFIX: "shop",
+        }
+        const { code, said } = readSettings(() => ENTRIES[entry]?.read(env))
+        expect(code).toBe(78)
+        expect(said).toContain(`\n  ${says}`)
+      })
+    },
+  )
 })
 
 describe("an unusable setting of traces", () => {

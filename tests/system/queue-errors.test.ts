@@ -1,4 +1,5 @@
 import { openWorkerConnection } from "@gofermart/shared/queue/redis-connection.ts"
+import { redisTarget } from "@gofermart/shared/queue/redis-url.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { describeOnRedis } from "../harness/backends.ts"
@@ -68,7 +69,7 @@ describe("a queue on PostgreSQL that refuses a command once", () => {
 describeOnRedis("a worker's connection to Redis", () => {
   it("does not send what its caller has given up: it would take a job for nobody", async () => {
     const redis = await startOwnRedis()
-    const opened = openWorkerConnection(redis.url, createLogger("tests", "silent"))
+    const opened = openWorkerConnection(redisTarget(redis.url), createLogger("tests", "silent"))
     const connection = opened.duplicate({ commandTimeout: WAITED_FOR_MS })
     onTestFinished(async () => {
       connection.disconnect()

@@ -13,6 +13,7 @@ const env =
         DATABASE_URL: running.databaseUrl,
         DATABASE_PASSWORD: undefined,
         QUEUE_URL: running.queueUrl,
+        QUEUE_PREFIX: undefined,
         SCORING_URL: running.scoringUrl,
       })
 // Most who lack the setting have forgotten to start.

@@ -2,9 +2,10 @@ import { parseArgs } from "node:util"
 import { Schema as ApiSchema } from "@gofermart/api/config.ts"
 import { scoringSettings } from "@gofermart/scoring-client/settings.ts"
 import {
-  connectionRule,
+  connectionRules,
   connectionSettings,
   readConnections,
+  readQueueUrl,
 } from "@gofermart/shared/queue/connection-settings.ts"
 import {
   ConfigError,
@@ -58,7 +59,7 @@ function helpText(): string {
     const label = `-${short}, --${flag} ${value}, or ${namesOf(name).join(" or ")}`
     return helpLines(label, Schema.properties[name])
   })
-  const { DATABASE_PASSWORD, OPERATORS_ADDRESS, GOFERMART_DATA } = allSettings
+  const { DATABASE_PASSWORD, QUEUE_PREFIX, OPERATORS_ADDRESS, GOFERMART_DATA } = allSettings
   return `Starts Gofermart on this machine and stops it on Ctrl-C.
 
   pnpm start [options]
@@ -71,7 +72,7 @@ ${flags.join("\n")}
 
 As environment variables only:
 
-${helpOf({ DATABASE_PASSWORD, OPERATORS_ADDRESS, GOFERMART_DATA })}
+${helpOf({ DATABASE_PASSWORD, QUEUE_PREFIX, OPERATORS_ADDRESS, GOFERMART_DATA })}
 
 Other settings of the services, which docs/SETTINGS.md lists, are handed to them.
 `
@@ -98,12 +99,12 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): StartOption
     const text = flags[flag as keyof typeof FLAGS]
     return text ? [[name, text] as const] : []
   })
-  const read = readEnv(Schema, withSettings(env, Object.fromEntries(given)), [connectionRule])
+  const read = readEnv(Schema, withSettings(env, Object.fromEntries(given)), connectionRules)
   const { DATABASE_URL, ...others } = read
   return {
     address: read.RUN_ADDRESS,
     databaseUrl: DATABASE_URL && readConnections({ DATABASE_URL, ...others }).databaseUrl,
-    queueUrl: read.QUEUE_URL,
+    queueUrl: readQueueUrl(read),
     scoringUrl: read.SCORING_URL,
     workers: read.WORKERS,
     operatorsAddress: isGiven(env, "OPERATORS_ADDRESS") ? read.OPERATORS_ADDRESS : undefined,

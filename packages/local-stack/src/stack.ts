@@ -66,6 +66,7 @@ export async function startStack(
     DATABASE_URL: databaseUrl,
     DATABASE_PASSWORD: undefined,
     QUEUE_URL: queueUrl,
+    QUEUE_PREFIX: undefined,
     SCORING_URL: scoringUrl,
   }
   const { operatorsAddress } = options

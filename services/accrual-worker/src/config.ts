@@ -1,6 +1,6 @@
 import type { Static } from "typebox"
 import {
-  connectionRule,
+  connectionRules,
   connectionSettings,
   readConnections,
 } from "@gofermart/shared/queue/connection-settings.ts"
@@ -55,7 +55,7 @@ export const Schema = defineSettings({
 export const allSettings = { ...Schema.properties, ...tracingSettings }
 
 const rules: Rule<Static<typeof Schema>>[] = [
-  connectionRule,
+  ...connectionRules,
   operatorsRule,
   {
     of: ["REQUEUE_LEASE_MIN", "REQUEUE_LEASE_MAX"],

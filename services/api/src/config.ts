@@ -1,6 +1,6 @@
 import { Type } from "typebox"
 import {
-  connectionRule,
+  connectionRules,
   connectionSettings,
   readConnections,
 } from "@gofermart/shared/queue/connection-settings.ts"
@@ -118,7 +118,7 @@ export type Config = ReturnType<typeof readConfig>
 
 /** Reads the API's settings. Throws a `ConfigError` that names every bad variable. */
 export function readConfig(env: NodeJS.ProcessEnv) {
-  const read = readEnv(Schema, env, [connectionRule, operatorsRule])
+  const read = readEnv(Schema, env, [...connectionRules, operatorsRule])
   return {
     address: readAddress(read.RUN_ADDRESS),
     ...readConnections(read),

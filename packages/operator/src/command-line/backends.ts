@@ -2,7 +2,7 @@ import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
 import { openScoringClient, type ScoringClient } from "@gofermart/scoring-client/client.ts"
 import { readScoring } from "@gofermart/scoring-client/settings.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { connectionRule, readConnections } from "@gofermart/shared/queue/connection-settings.ts"
+import { connectionRules, readConnections } from "@gofermart/shared/queue/connection-settings.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { printable } from "@gofermart/shared/domain/printable.ts"
 import { expectAnswer } from "@gofermart/shared/db/expect-answer.ts"
@@ -39,9 +39,9 @@ export class Backends {
   constructor(env: NodeJS.ProcessEnv, pollsScoring: boolean) {
     this.#env = env
     if (pollsScoring) {
-      readEnv(Type.Object(allSettings), env, [connectionRule])
+      readEnv(Type.Object(allSettings), env, connectionRules)
     }
-    const read = readEnv(Schema, env, [connectionRule])
+    const read = readEnv(Schema, env, connectionRules)
     const { databaseUrl, queueUrl } = readConnections(read)
     this.leaseMs = toMs(read.REQUEUE_LEASE_MIN)
     this.#databaseUrl = databaseUrl

@@ -1,5 +1,5 @@
 import { constants } from "node:os"
-import { connectionRule, readConnections } from "../queue/connection-settings.ts"
+import { connectionRules, readConnections } from "../queue/connection-settings.ts"
 import { readConfigOrExit } from "../runtime/config-exit.ts"
 import { ConfigError, readEnv } from "../runtime/env.ts"
 import { createLogger, logConsole } from "../runtime/logger.ts"
@@ -9,7 +9,7 @@ import { migrate, Schema } from "./migrate.ts"
 
 exitIfHelp("Brings the database's schema up to date, and the queue's.", Schema.properties)
 const { databaseUrl, queueUrl } = readConfigOrExit(() =>
-  readConnections(readEnv(Schema, process.env, [connectionRule])),
+  readConnections(readEnv(Schema, process.env, connectionRules)),
 )
 const logger = createLogger("migrate", "info")
 endOnUncaught(logger)

@@ -15,9 +15,9 @@ import {
   QUEUE_SETTING,
   queueSchemaOf,
 } from "./postgres-pool.ts"
-import { isRedisUrl } from "./queue-url.ts"
 import { isBrokenOff, readRefusal } from "./redis-refusal.ts"
 import { openProducerConnection, openWorkerConnection } from "./redis-connection.ts"
+import { isRedisUrl, redisTarget } from "./redis-url.ts"
 import { refuseHopelessRedis } from "./refusals.ts"
 
 const DATABASE_RETRY_DELAY_MS = 1_000
@@ -32,8 +32,8 @@ const UNREACHED_LIMIT = { max: 1_000_000_000, durationMs: 1_000 } satisfies Queu
 export type AccrualWorker = Worker<PollPayload, void>
 
 /**
- * Opens the accrual queue for adding jobs, on the backend that the URL names: `redis://…` is Redis
- * through ioredis, `postgresql://…` BullMQ's PostgreSQL backend. Nothing outside this module knows
+ * Opens the accrual queue for adding jobs, on the backend that the URL names: Redis through ioredis, or
+ * with `postgresql://…` BullMQ's PostgreSQL backend. Nothing outside this module knows
  * which it is.
  *
  * While PostgreSQL is away it waits for it, saying so. Redis it need not wait for: its commands
@@ -51,9 +51,11 @@ export async function openAccrualQueue(url: string, logger: Logger): Promise<Acc
     )
     return queue as unknown as AccrualQueue
   }
-  await refuseHopelessRedis(url, { takesJobs: false })
-  const connection = openProducerConnection(url, logger)
-  const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, { ...options, connection })
+  const target = redisTarget(url)
+  await refuseHopelessRedis(target, { takesJobs: false })
+  const connection = openProducerConnection(target, logger)
+  const { prefix } = target
+  const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, { ...options, connection, prefix })
   logErrors(queue, logger, connection)
   return closingConnections(queue, () => connection.disconnect())
 }
@@ -84,11 +86,13 @@ export async function openAccrualWorker(
     worker.run().catch((error: unknown) => worker.emit("error", error as Error))
     return worker as unknown as AccrualWorker
   }
-  await refuseHopelessRedis(url, { takesJobs: true })
-  const connection = openWorkerConnection(url, logger)
+  const target = redisTarget(url)
+  await refuseHopelessRedis(target, { takesJobs: true })
+  const connection = openWorkerConnection(target, logger)
   const worker: AccrualWorker = new PollWorker(ACCRUAL_QUEUE, processor, {
     ...options,
     connection,
+    prefix: target.prefix,
   })
   logErrors(worker, logger, connection)
   return closingConnections(worker, () => connection.disconnect())

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Redis, type RedisOptions } from "ioredis"
 import { Counter } from "prom-client"
 import type { Logger } from "../runtime/logger.ts"
+import type { RedisTarget } from "./redis-url.ts"
 
 const reconnects = new Counter({
   name: "gofermart_queue_reconnects_total",
@@ -47,8 +48,9 @@ const COMMAND = { fails: 1, isSentAgain: 2 } as const
  * Opens a connection for adding jobs. Its commands fail at once while Redis is away, and after
  * `PRODUCER_COMMAND_TIMEOUT_MS` when it is silent.
  */
-export function openProducerConnection(url: string, logger: Logger): Redis {
-  const redis = new Redis(url, {
+export function openProducerConnection(target: RedisTarget, logger: Logger): Redis {
+  const redis = new Redis({
+    ...target.options,
     enableOfflineQueue: false,
     commandTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
     socketTimeout: PRODUCER_SILENCE_MAX_MS,
@@ -59,8 +61,9 @@ export function openProducerConnection(url: string, logger: Logger): Redis {
 }
 
 /** Opens a connection for a worker. Its commands wait while Redis is away. */
-export function openWorkerConnection(url: string, logger: Logger): Redis {
-  const redis = new Redis(url, {
+export function openWorkerConnection(target: RedisTarget, logger: Logger): Redis {
+  const redis = new Redis({
+    ...target.options,
     commandTimeout: WORKER_COMMAND_TIMEOUT_MS,
     socketTimeout: WORKER_SILENCE_MAX_MS,
     // BullMQ requires it: a worker outlives any number of reconnections.

@@ -19,8 +19,9 @@ export function isBrokenOff(error: unknown): boolean {
  * broken connection. Resolves with nothing when it does not say so in time.
  */
 export async function readRefusal({ options }: Redis): Promise<string> {
-  const { host, port, tls } = options
-  if (host === undefined || port === undefined || tls !== undefined) return ""
+  const { host, port, tls, sentinels } = options
+  // Where there are Sentinels, they alone know which host it was.
+  if (host === undefined || port === undefined || (tls ?? sentinels) !== undefined) return ""
   const socket = connect(port, host)
   socket.on("error", () => {})
   try {

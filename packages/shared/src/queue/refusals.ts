@@ -3,12 +3,12 @@ import { ConfigError } from "../runtime/env.ts"
 import { withTimeout } from "../runtime/with-timeout.ts"
 import { tlsRefusal } from "../runtime/tls-refusal.ts"
 import { writeReadyKey } from "./ready-key.ts"
+import type { RedisTarget } from "./redis-url.ts"
 import { isBrokenOff, readRefusal } from "./redis-refusal.ts"
 
 const FIRST_ANSWER_TIMEOUT_MS = 5_000
-/** The shortest for which Redis waits for a job, in seconds; nobody ever writes the key. */
+/** The shortest for which Redis waits for a job, in seconds. */
 const SHORTEST_WAIT_S = 0.001
-const EMPTY_KEY = "bull:empty"
 
 /** What keeps a process from its queue until somebody changes something, by what Redis says. */
 const REFUSALS: [RegExp, string][] = [
@@ -16,10 +16,11 @@ const REFUSALS: [RegExp, string][] = [
   [/^NOAUTH/, "Redis asks for a password, and it has none"],
   [
     /^NOPERM/,
-    "its user lacks rights: allow it +@all and the keys of the queue in the ACL, ~bull:*",
+    "its user lacks rights: allow it +@all and the keys of the queue in the ACL, ~bull:* or those with its QUEUE_PREFIX",
   ],
   [/^-?DENIED/, "Redis is in protected mode: it lets in nobody from another host"],
   [/^ERR DB index is out of range/, "Redis has no database of that number"],
+  [/^ERR No such master/, "the Sentinels know no primary of that name"],
   [/Unknown RESP type|Protocol error/, "what answers there is no Redis"],
 ]
 
@@ -30,11 +31,13 @@ const REFUSALS: [RegExp, string][] = [
  * a worker would stand still, and say nothing.
  */
 export async function refuseHopelessRedis(
-  url: string,
+  { options, prefix }: RedisTarget,
   { takesJobs }: { takesJobs: boolean },
 ): Promise<void> {
   const errors: unknown[] = []
-  const redis = new Redis(url, {
+  const redis = new Redis({
+    ...options,
+    sentinelRetryStrategy: () => null,
     lazyConnect: true,
     enableReadyCheck: false,
     connectTimeout: FIRST_ANSWER_TIMEOUT_MS,
@@ -47,7 +50,7 @@ export async function refuseHopelessRedis(
   try {
     // A server that holds the socket open and says nothing would hold the connecting for ever.
     await withTimeout(
-      askForRights(redis, takesJobs),
+      askForRights(redis, prefix, takesJobs),
       FIRST_ANSWER_TIMEOUT_MS,
       "Redis does not answer.",
     )
@@ -64,17 +67,24 @@ export async function refuseHopelessRedis(
 }
 
 /** By what BullMQ asks first, by what the queue is, and by what is done with each job. */
-async function askForRights(redis: Redis, takesJobs: boolean): Promise<void> {
+async function askForRights(redis: Redis, prefix: string, takesJobs: boolean): Promise<void> {
   await redis.connect()
   await redis.info("server")
-  await writeReadyKey(redis)
+  await writeReadyKey(redis, prefix)
   await redis.eval("return 1", 0)
-  if (takesJobs) await redis.bzpopmin(EMPTY_KEY, SHORTEST_WAIT_S)
+  // Nobody ever writes the key.
+  if (takesJobs) await redis.bzpopmin(`${prefix}:empty`, SHORTEST_WAIT_S)
 }
 
 function refusalOf(error: unknown): string | undefined {
   const { message = "" } = (error ?? {}) as { message?: string }
-  return REFUSALS.find(([said]) => said.test(message))?.[1] ?? tlsRefusal(error)
+  const [, said] = /^All sentinels are unreachable.* Last error: (.*)$/s.exec(message) ?? []
+  if (said !== undefined) return reasonFor(said)?.replace("Redis", "a Sentinel")
+  return reasonFor(message) ?? tlsRefusal(error)
+}
+
+function reasonFor(message: string): string | undefined {
+  return REFUSALS.find(([said]) => said.test(message))?.[1]
 }
 
 function unusable(reason: string, cause: unknown): ConfigError {

@@ -11,8 +11,8 @@ const RIGHTS = ["INSERT", "UPDATE", "DELETE"] as const
 
 /** Gives what asks the queue's server to take a write, on a connection of the queue's own. */
 export function queueWrite(queue: AccrualQueue): () => Promise<void> {
-  const { connection } = queue.opts
-  if (connection instanceof Redis) return redisWrite(connection)
+  const { connection, prefix } = queue.opts
+  if (connection instanceof Redis && prefix !== undefined) return redisWrite(connection, prefix)
   const backend: unknown = queue.backend
   if (!(backend instanceof PostgresQueueBackend)) throw new Error("the queue's backend is unknown")
   const { pool, schema } = backend.connection

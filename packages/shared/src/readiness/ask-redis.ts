@@ -11,12 +11,13 @@ const READY_TIMEOUT_MS = 400
 const EXPLANATION_TIMEOUT_MS = 300
 
 /**
- * Gives what asks Redis to take a write on the connection that the queue itself uses. A read would
+ * Gives what asks Redis to take a write on the connection that the queue itself uses, of a key with its
+ * prefix. A read would
  * pass on a replica, and a `DEL` in a Redis without memory.
  *
  * It rejects with Redis' reply, or with what keeps the connection from being opened.
  */
-export function redisWrite(connection: Redis): () => Promise<void> {
+export function redisWrite(connection: Redis, prefix: string): () => Promise<void> {
   let lastError: Error | undefined
   connection.on("error", (error: Error) => (lastError = error))
   connection.on("connect", () => (lastError = undefined))
@@ -26,7 +27,7 @@ export function redisWrite(connection: Redis): () => Promise<void> {
       await once(connection, "ready", { signal }).catch(() => {})
     }
     if (connection.status !== "ready") throw await explain(connection, lastError)
-    await writeReadyKey(connection)
+    await writeReadyKey(connection, prefix)
   }
 }
 

@@ -13,7 +13,11 @@ const PORT_MAX = 65_535
  * undefined when nothing is. Parsers disagree about such texts, or give them a meaning that nobody
  * had in mind: the rest of a password as the database's name, say.
  */
-export function whatIsWrongInUrl(text: string, scheme: RegExp): string | undefined {
+export function whatIsWrongInUrl(
+  text: string,
+  scheme: RegExp,
+  { mayNameSeveralHosts = false }: { mayNameSeveralHosts?: boolean } = {},
+): string | undefined {
   const rest = text.replace(scheme, "")
   if (rest === text) return "it does not begin so"
   // oxlint-disable-next-line no-control-regex
@@ -27,7 +31,7 @@ export function whatIsWrongInUrl(text: string, scheme: RegExp): string | undefin
   if (rest.includes("#") || path.includes("@") || (path === "" && query.includes("@"))) {
     return `it has a character that must be written otherwise; ${ENCODING}`
   }
-  if (hosts.includes(",")) return SEVERAL_HOSTS
+  if (hosts.includes(",") && !mayNameSeveralHosts) return SEVERAL_HOSTS
   const port = /:([^:\]]*)$/.exec(hosts)?.[1] ?? ""
   if (port !== "" && !isPort(port)) return `its port is not a number from 1 to ${PORT_MAX}`
   return areDecodable(rest) ? undefined : "what is written with % in it is not UTF-8, or is a NUL"

@@ -1,0 +1,76 @@
+import type { RedisServer } from "@gofermart/local-stack/redis.ts"
+import { expect, it } from "vitest"
+import { describeOnRedis } from "../harness/backends.ts"
+import { eventually } from "../harness/eventually.ts"
+import { type Sentinels, startSentinels } from "../harness/sentinels.ts"
+import { startOwnRedis, startSystem, type System } from "../harness/system.ts"
+import { expectSettling, expectSound } from "./after-a-fault.ts"
+import { Traffic } from "./traffic.ts"
+
+/** Requeue's longest lease in these tests is 5 s, the backoff starts at 1 s; and 30 s. */
+const SETTLED_WITHIN_MS = 36_000
+/** Promised: orders uploaded after a failover are being settled again. */
+const SETTLING_AGAIN_WITHIN_MS = 15_000
+const LOAD_REST_MS = 20
+const PRIMARY = "points"
+const PASSWORD = "of-the-sentinels"
+
+describeOnRedis("a primary that Sentinels watch", () => {
+  let system: System
+  let primary: RedisServer
+  let sentinels: Sentinels
+
+  async function start(): Promise<Traffic> {
+    primary = await startOwnRedis()
+    const replica = await startOwnRedis()
+    for (const { client } of [primary, replica]) {
+      // Otherwise it waits five seconds for more replicas, and writes a file where the tests run.
+      await client.config("SET", "repl-diskless-sync-delay", "0")
+      await client.config("SET", "repl-diskless-load", "swapdb")
+    }
+    await replica.client.replicaof("127.0.0.1", new URL(primary.url).port)
+    sentinels = await startSentinels(PRIMARY, primary, 1, PASSWORD)
+    // The first of them is away.
+    const url = `redis+sentinel://127.0.0.1:1,${sentinels.hosts}/${PRIMARY}?sentinel_password=${PASSWORD}&prefix=shop`
+    const close = async () => {
+      await Promise.all([primary.close(), replica.close()])
+    }
+    system = await startSystem({
+      backend: "redis",
+      workers: 2,
+      redis: { ...primary, url, close },
+    })
+    await system.simulator.behave({ autoRegister: true })
+    const customers = await Promise.all(Array.from({ length: 4 }, () => system.register()))
+    const traffic = Traffic.begin(customers, LOAD_REST_MS)
+    await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
+    expect(await replica.client.keys("bull:*")).toEqual([])
+    return traffic
+  }
+
+  async function expectFailedOver(traffic: Traffic): Promise<void> {
+    await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
+    expect(await sentinels.primaryPort()).not.toBe(new URL(primary.url).port)
+    await eventually("the API knows it", async () => {
+      const response = await fetch(`${system.apiUrl}/readyz`)
+      return ((await response.json()) as { queue: string }).queue === "ok"
+    })
+    await traffic.stop()
+    expect(await system.logs()).not.toContain("Unhandled error event")
+    await expectSound(system, traffic, SETTLED_WITHIN_MS)
+  }
+
+  it("55: is killed under load: settling within 15 s", async () => {
+    const traffic = await start()
+    await primary.kill()
+    await expectFailedOver(traffic)
+  })
+
+  it("55: hangs, its sockets open: settling within 15 s, also when it comes back", async () => {
+    const traffic = await start()
+    primary.freeze()
+    await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
+    primary.thaw()
+    await expectFailedOver(traffic)
+  })
+})
