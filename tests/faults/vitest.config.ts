@@ -26,6 +26,7 @@ const ALONE = [
 const QUIET = [
   "faults/balance-locked.test.ts",
   "faults/redis-role.test.ts",
+  "faults/redis-sentinel.test.ts",
   "faults/scoring-pause.test.ts",
 ]
 
@@ -85,7 +86,7 @@ const GROUPS = [
     load: "busy" as const,
     include: ["faults/**/*.test.ts"],
     exclude: [...WAITING, ...QUIET, ...ALONE],
-    maxWorkers: 4,
+    maxWorkers: 3,
   },
   { load: "waiting" as const, include: WAITING, exclude: [], maxWorkers: 6 },
   { load: "quiet" as const, include: QUIET, exclude: [], maxWorkers: 3 },

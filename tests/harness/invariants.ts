@@ -8,8 +8,8 @@ import type { System } from "./system.ts"
 declare module "vitest" {
   interface ProvidedContext {
     /**
-     * What this machine does beside a file: much, other files that wait, or nothing. Only then can
-     * times that are promised be expected.
+     * What this machine does beside a file: much, other files that wait, others that expect what is
+     * promised in seconds, or nothing. Only then can shorter times be expected.
      */
     load: "busy" | "waiting" | "quiet" | "alone"
   }
