@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process"
+import { randomUUID } from "node:crypto"
 import { appendFile, chmod, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -41,7 +42,8 @@ describe("docker-compose.yml on an engine", () => {
   }
   const change = async (source: string) => {
     const path = join(installation.folder, source)
-    await appendFile(path, "\n// A new version.\n")
+    // What is built has no comments of a source that changed nothing else.
+    await appendFile(path, `\nObject.assign(globalThis, { version: "${randomUUID()}" })\n`)
   }
   const operate = (...args: string[]) => installation.compose("run", "--rm", "gofermart", ...args)
   const sql = async (statement: string) => {

@@ -85,7 +85,10 @@ describe("the image", () => {
   it("is built again from a changed source as one small layer, without the network", async () => {
     const before = await layers()
     const main = join(installation.folder, "services/api/src/main.ts")
-    await writeFile(main, `${await readFile(main, "utf8")}\n// A change.\n`)
+    await writeFile(
+      main,
+      `${await readFile(main, "utf8")}\nObject.assign(globalThis, { change: 1 })\n`,
+    )
     const build = await installation.compose("build", "--progress", "plain")
     expect(build.code).toBe(0)
     const said = `${build.stdout}${build.stderr}`

@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import { defineConfig } from "vitest/config"
-import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { longestFirst } from "../harness/longest-first.ts"
 
 // For the processes that run the tests, and what they start.
 Object.assign(process.env, compileCacheEnv())
@@ -52,7 +52,6 @@ const WAITING = [
   "faults/worker-stopped.test.ts",
 ]
 
-/** Begun first, so that none of them is left over when all others are done. */
 const LONGEST = [
   "faults/backlog.test.ts",
   "faults/killed-often.test.ts",
@@ -64,19 +63,6 @@ const LONGEST = [
   "faults/scoring-down.test.ts",
   "faults/queue-lost.test.ts",
 ]
-
-/** vitest knows how long a file takes where it has run before; in a fresh clone it has not. */
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification) => {
-      const place = LONGEST.findIndex((name) => moduleId.endsWith(name))
-      return place < 0 ? LONGEST.length : place
-    }
-    // oxlint-disable-next-line unicorn/no-array-sort -- it is no array's
-    const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => rank(a) - rank(b))
-  }
-}
 
 const root = join(import.meta.dirname, "..")
 
@@ -103,7 +89,7 @@ export default defineConfig({
     // Once for the whole run: a project that extended this one would have it again.
     globalSetup: "./harness/servers.ts",
     reporters: ["verbose", "./harness/suites-reporter.ts"],
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: longestFirst(LONGEST) },
     projects: GROUPS.map(({ load, ...group }, groupOrder) => ({
       test: {
         ...group,

@@ -1,3 +1,5 @@
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
 import { createBullBoard } from "@bull-board/api"
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter"
 import { FastifyAdapter } from "@bull-board/fastify"
@@ -36,7 +38,11 @@ export async function showBoard(
     queues: [new AccrualAdapter(queue, database, isReadOnly)],
     serverAdapter: board,
     // The other tab of a failed job is the stack of an error that is no defect.
-    options: { uiConfig: { boardTitle: "Gofermart", jobDetails: { defaultTab: "Data" } } },
+    options: {
+      // By itself it would look beside its own code, which is built into ours.
+      uiBasePath: dirname(fileURLToPath(import.meta.resolve("@bull-board/ui/package.json"))),
+      uiConfig: { boardTitle: "Gofermart", jobDetails: { defaultTab: "Data" } },
+    },
   })
   await app.register(async (scope) => {
     boundBoardInput(scope)
