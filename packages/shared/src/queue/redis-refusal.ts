@@ -20,8 +20,8 @@ export function isBrokenOff(error: unknown): boolean {
  */
 export async function readRefusal({ options }: Redis): Promise<string> {
   const { host, port, tls, sentinels } = options
-  // Where there are Sentinels, they alone know which host it was.
-  if (host === undefined || port === undefined || (tls ?? sentinels) !== undefined) return ""
+  // Where there are Sentinels, they alone know which host it was; without them ioredis has null there.
+  if (host === undefined || port === undefined || tls || sentinels) return ""
   const socket = connect(port, host)
   socket.on("error", () => {})
   try {
