@@ -12,6 +12,7 @@ import { reads } from "./reads.ts"
 import { requeue } from "./requeue.ts"
 import type { Scenario } from "./scenario.ts"
 import { settlement } from "./settlement.ts"
+import { starts } from "./starts.ts"
 import { waitingOrders } from "./waiting-orders.ts"
 import { withdrawals } from "./withdrawals.ts"
 import { workers } from "./workers.ts"
@@ -27,6 +28,7 @@ export const scenarios: Scenario[] = [
   workers,
   loginFlood,
   openLoop,
+  starts,
   waitingOrders,
   largeTables,
   requeue,
