@@ -5,7 +5,7 @@ import { join } from "node:path"
 /** All that the built programs are made of; the lockfile says which packages are installed. */
 const MADE_OF = [
   "{packages,services}/*/src/**/*.ts",
-  "packages/bundle/package.json",
+  "{packages,services}/*/package.json",
   "pnpm-lock.yaml",
 ]
 

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import { build } from "@gofermart/bundle/build.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { isGiven, withSettings } from "@gofermart/shared/runtime/env.ts"
 import { type Child, startChild } from "./child.ts"
@@ -35,6 +36,8 @@ export async function startStack(
   onClose: (close: Close) => void,
   report: (step: string) => void,
 ): Promise<Stack> {
+  report("building")
+  await build()
   const children: Child[] = []
   const start = async (
     entry: Parameters<typeof startChild>[0],

@@ -12,7 +12,7 @@ import {
   findPoll,
 } from "@gofermart/shared/queue/poll-job.ts"
 import { SingleBar } from "cli-progress"
-import { type Backends, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
+import { type Backends, CONNECT_TIMEOUT_MS, EXIT_NOT_RIGHT, say } from "./command-line/backends.ts"
 
 const ORDERS_PER_PAGE = 1_000
 /** More than ten million orders take. */
@@ -83,13 +83,18 @@ async function putBack(queue: AccrualQueue, number: OrderNumber): Promise<string
   return `The job of order ${number} is ${await job.getState()}: it is polled as soon as may be.`
 }
 
-/** Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. */
+/**
+ * Adds the jobs of all unfinished orders where they are missing, and tries the failed ones again. While it
+ * runs, a minute for a million orders, vacuum leaves what has ended since alone; an order that is settled
+ * meanwhile is polled once more, for nothing.
+ */
 export async function requeueAll(backends: Backends): Promise<number> {
   const queue = await backends.queue()
   const failed = await queue.getFailedCount()
   // A worker's requeue moves orders within the index meanwhile: only in a snapshot each comes once.
   const put = await backends.database.$transaction((snapshot) => addAllPolls(snapshot, queue), {
     isolationLevel: "RepeatableRead",
+    maxWait: CONNECT_TIMEOUT_MS,
     timeout: REQUEUE_ALL_MAX_MS,
   })
   if (failed > 0) await queue.retryJobs({ state: "failed" })

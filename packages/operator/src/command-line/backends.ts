@@ -18,7 +18,7 @@ export const EXIT_FAILED = 2
 
 /** Of one statement; the longest reads the histories of a page of users. */
 const STATEMENT_TIMEOUT_MS = 600_000
-const CONNECT_TIMEOUT_MS = 10_000
+export const CONNECT_TIMEOUT_MS = 10_000
 const QUEUE_TIMEOUT_MS = 10_000
 
 /** Prints a line. What it tells of others, such as a login, does not steer the terminal. */
