@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -20,6 +20,8 @@ export interface Sentinels {
   hosts: string
   /** The port of the primary, as they know it. */
   primaryPort(): Promise<string>
+  /** Stops one of them without ending it (SIGSTOP); it stays so. */
+  freezeOne(): void
 }
 
 /**
@@ -36,6 +38,7 @@ export async function startSentinels(
   if ("missing" in server) throw new Error(server.missing)
   const folder = await mkdtemp(join(inject("folder"), "sentinels-"))
   const ports = await Promise.all(Array.from({ length: SENTINELS }, () => freePort()))
+  const processes: ChildProcess[] = []
   for (const port of ports) {
     const file = join(folder, `${port}.conf`)
     const lines = [
@@ -49,6 +52,7 @@ export async function startSentinels(
     ]
     await writeFile(file, `${lines.join("\n")}\n`)
     const child = spawn(server.path, [file, "--sentinel"], { stdio: "ignore" })
+    processes.push(child)
     const ended = once(child, "exit")
     atEndOrBefore(async () => {
       child.kill("SIGKILL")
@@ -72,5 +76,6 @@ export async function startSentinels(
       const [, port = ""] = said as string[]
       return port
     },
+    freezeOne: () => void processes.at(-1)?.kill("SIGSTOP"),
   }
 }

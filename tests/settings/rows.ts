@@ -197,6 +197,15 @@ const REDIS: Row[] = [
     "redis+sentinel://s1.test/points-primary?masterName=x",
     /a parameter other than family, ca, prefix/,
   ],
+  [
+    "redis+sentinel://user:secret@s1.test,secret@s2.test/points-primary",
+    /an @ that is to be written/,
+  ],
+  [
+    "redis+sentinel://s1.test/points-primary?sentinel_username=watcher",
+    /a user name for the Sentinels, and no password/,
+  ],
+  ["redis://[fe80::1%25eth0]", /its host is not a name or an address/],
   ["redis+cluster://c1.test", /it does not begin so/],
   ["redis://queue.test?ca=/etc/ssl/ca.pem", /it has a ca and no TLS/],
   ["rediss://queue.test?ca=/there/is/none.pem", /the file of its ca/],

@@ -74,8 +74,8 @@ describeOnRedis("Sentinels", () => {
     await open("points", "a-password")
     await open("points", "a-password", `127.0.0.1:1,${hosts}`)
     await expect(open("points", "another")).rejects.toThrow("a Sentinel refuses its user name")
-    await expect(open("other", "a-password")).rejects.toThrow(
-      "the Sentinels know no primary of that name",
-    )
+    const unknown = "the Sentinels know no primary of that name"
+    await expect(open("other", "a-password")).rejects.toThrow(unknown)
+    await expect(open("other", "a-password", `${hosts},127.0.0.1:1`)).rejects.toThrow(unknown)
   })
 })

@@ -39,13 +39,13 @@ describe("a connection string of a Redis", () => {
     ["redis+sentinel://s1.test,[::1]:26380/my%20master", SENTINELS],
     ["valkey+sentinel://s1.test,[::1]:26380/my%20master/3", { ...SENTINELS, db: 3 }],
     [
-      "redis+sentinel://user:p%2Cw@s1.test,[::1]:26380/my%20master?sentinel_username=s&sentinel_password=%26",
+      "redis+sentinel://user:p%2Cw@s1.test,[::1]:26380/my%20master?sentinel_username=s&sentinel_password=%26+",
       {
         ...SENTINELS,
         username: "user",
         password: "p,w",
         sentinelUsername: "s",
-        sentinelPassword: "&",
+        sentinelPassword: "&+",
       },
     ],
     [
@@ -58,7 +58,6 @@ describe("a connection string of a Redis", () => {
     const target = redisTarget(url)
     const {
       Connector: _connector,
-      failoverDetector: _detects,
       sentinelCommandTimeout: _timeout,
       sentinelRetryStrategy: _retries,
       ...read

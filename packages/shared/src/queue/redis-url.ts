@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import type { RedisOptions } from "ioredis"
 import { whatIsWrongInPemFile } from "../runtime/pem-file.ts"
-import { QuietSentinelConnector } from "./sentinel-connector.ts"
+import { WatchingSentinelConnector } from "./sentinel-connector.ts"
 import { isHost, isPort, splitUrl, userOf, whatIsWrongInUrl } from "../runtime/url-text.ts"
 
 /** Valkey speaks the same. */
@@ -19,7 +19,7 @@ const PARAMETERS = ["family", "ca", "prefix"]
 const SENTINEL_PARAMETERS = [...PARAMETERS, "sentinel_username", "sentinel_password"]
 const SENTINEL_COMMAND_TIMEOUT_MS = 2_000
 /** Between two rounds in which no Sentinel could say where the primary is. */
-const SENTINEL_RETRY_DELAY_MS = 1_000
+const SENTINEL_RETRY_DELAY_MS = 500
 /** BullMQ's own. */
 export const DEFAULT_PREFIX = "bull"
 const PREFIX = /^[A-Za-z0-9_.-]{1,64}$/
@@ -48,6 +48,7 @@ export function whatIsWrongInRedisUrl(text: string): string | undefined {
   const { hasTls, hasSentinels, hosts, place, query } = partsOf(text)
   const wrong = whatIsWrongInUrl(text, SCHEME, { mayNameSeveralHosts: hasSentinels })
   if (wrong !== undefined) return wrong
+  if (hasSentinels && userOf(text).includes("@")) return "it has an @ that is to be written as %40"
   if (hosts.some(({ host }) => host === "")) return "it names no host"
   if (!hosts.every(({ host }) => isHost(host))) return "its host is not a name or an address"
   if (!hosts.every(({ port }) => isPort(port))) return "its port is not a number from 1 to 65535"
@@ -61,6 +62,9 @@ export function whatIsWrongInRedisUrl(text: string): string | undefined {
   const known = hasSentinels ? SENTINEL_PARAMETERS : PARAMETERS
   if (![...parameters.keys()].every((name) => known.includes(name))) {
     return `it has a parameter other than ${known.join(", ")}`
+  }
+  if (parameters.has("sentinel_username") && !parameters.has("sentinel_password")) {
+    return "it has a user name for the Sentinels, and no password"
   }
   const family = parameters.get("family") ?? "4"
   if (!FAMILIES.includes(family)) return "its family is not 4 or 6"
@@ -119,7 +123,7 @@ function sentinelOptions(
 ): ConnectingOptions {
   const [username, password] = [query.get("sentinel_username"), query.get("sentinel_password")]
   return {
-    Connector: QuietSentinelConnector,
+    Connector: WatchingSentinelConnector,
     sentinels,
     name,
     ...(username !== null && { sentinelUsername: username }),
@@ -127,8 +131,6 @@ function sentinelOptions(
     ...(tls !== undefined && { sentinelTLS: tls, enableTLSForSentinelMode: true }),
     sentinelCommandTimeout: SENTINEL_COMMAND_TIMEOUT_MS,
     sentinelRetryStrategy: () => SENTINEL_RETRY_DELAY_MS,
-    // A primary that hangs is left as soon as they have made another one.
-    failoverDetector: true,
   }
 }
 
@@ -151,7 +153,8 @@ function partsOf(text: string): Parts {
     hasSentinels,
     hosts: hosts.split(",").map((written) => addressOf(written, defaultPort)),
     place: (hasSentinels ? SENTINEL_PATH : PATH).exec(path)?.groups,
-    query: new URLSearchParams(query),
+    // A plus is one, as in a user's password, and no space.
+    query: new URLSearchParams(query.replaceAll("+", "%2B")),
   }
 }
 
@@ -159,7 +162,7 @@ function addressOf(written: string, defaultPort: string): { host: string; port: 
   const [, host = "", port = ""] = /^(\[.*\]|[^:]*)(?::(.*))?$/.exec(written) ?? []
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
   return {
-    host: bracketed !== undefined && isIPv6(bracketed) ? bracketed : host,
+    host: bracketed !== undefined && isIPv6(bracketed) && !host.includes("%") ? bracketed : host,
     port: port === "" ? defaultPort : port,
   }
 }

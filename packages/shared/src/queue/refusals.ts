@@ -77,14 +77,15 @@ async function askForRights(redis: Redis, prefix: string, takesJobs: boolean): P
 }
 
 function refusalOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError) return refusalOfSentinels(error)
   const { message = "" } = (error ?? {}) as { message?: string }
-  const [, said] = /^All sentinels are unreachable.* Last error: (.*)$/s.exec(message) ?? []
-  if (said !== undefined) return reasonFor(said)?.replace("Redis", "a Sentinel")
-  return reasonFor(message) ?? tlsRefusal(error)
+  return REFUSALS.find(([said]) => said.test(message))?.[1] ?? tlsRefusal(error)
 }
 
-function reasonFor(message: string): string | undefined {
-  return REFUSALS.find(([said]) => said.test(message))?.[1]
+/** One that refuses is enough, where no other says where the primary is. */
+function refusalOfSentinels({ errors }: AggregateError): string | undefined {
+  const reason = errors.map(refusalOf).find((found) => found !== undefined)
+  return reason?.replace("Redis", "a Sentinel")
 }
 
 function unusable(reason: string, cause: unknown): ConfigError {

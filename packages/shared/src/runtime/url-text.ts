@@ -32,7 +32,7 @@ export function whatIsWrongInUrl(
     return `it has a character that must be written otherwise; ${ENCODING}`
   }
   if (hosts.includes(",") && !mayNameSeveralHosts) return SEVERAL_HOSTS
-  const port = /:([^:\]]*)$/.exec(hosts)?.[1] ?? ""
+  const port = hosts.includes(",") ? "" : (/:([^:\]]*)$/.exec(hosts)?.[1] ?? "")
   if (port !== "" && !isPort(port)) return `its port is not a number from 1 to ${PORT_MAX}`
   return areDecodable(rest) ? undefined : "what is written with % in it is not UTF-8, or is a NUL"
 }
