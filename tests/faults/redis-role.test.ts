@@ -6,7 +6,8 @@ import { eventually } from "../harness/eventually.ts"
 import { type MovingAddress, openMovingAddress } from "../harness/moving-address.ts"
 import { newNumber } from "../harness/numbers.ts"
 import { expectAllSettledOnce } from "../harness/invariants.ts"
-import { startOwnRedis, startSystem, type System } from "../harness/system.ts"
+import { follow, startRedisPair } from "../harness/redis-pair.ts"
+import { startSystem, type System } from "../harness/system.ts"
 import { expectSettling, expectSound } from "./after-a-fault.ts"
 import { Traffic } from "./traffic.ts"
 
@@ -35,14 +36,8 @@ describeOnRedis("Redis changes its role", () => {
   let address: MovingAddress
 
   async function start(): Promise<Traffic> {
-    servers = [await startOwnRedis(), await startOwnRedis()]
-    const [primary, replica] = servers
-    for (const { client } of servers) {
-      // Otherwise it waits five seconds for more replicas, and writes a file where the tests run.
-      await client.config("SET", "repl-diskless-sync-delay", "0")
-      await client.config("SET", "repl-diskless-load", "swapdb")
-    }
-    await follow(replica, primary)
+    servers = await startRedisPair()
+    const [primary] = servers
     address = await openMovingAddress(primary.url)
     const close = async () => {
       await address.close()
@@ -58,14 +53,6 @@ describeOnRedis("Redis changes its role", () => {
     const traffic = Traffic.begin(customers, LOAD_REST_MS)
     await expectSettling(system, SETTLING_AGAIN_WITHIN_MS)
     return traffic
-  }
-
-  /** Makes one the other's replica, and resolves when it has what the other has. */
-  async function follow(replica: RedisServer, primary: RedisServer): Promise<void> {
-    await replica.client.replicaof("127.0.0.1", new URL(primary.url).port)
-    await eventually("the replica is in step", async () =>
-      (await replica.client.info("replication")).includes("master_link_status:up"),
-    )
   }
 
   /** How often each service has said, and counted, that it left a server which is no primary. */

@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
-import { BUILT_FROM } from "@gofermart/bundle/build.ts"
+import { BUILT_FROM, builtPath } from "@gofermart/bundle/build.ts"
 import { describe, expect, it } from "vitest"
 import { readCompose, REQUIRED } from "../deploy/compose.ts"
 import {
@@ -144,7 +144,7 @@ describe("the command blocks name only what there is:", () => {
   it("programs", () => {
     const run = named(/\bnode (\S+)/g)
     expect(run.length).toBeGreaterThan(5)
-    const built = Object.keys(BUILT_FROM).map((name) => `packages/bundle/dist/${name}.js`)
+    const built = (Object.keys(BUILT_FROM) as (keyof typeof BUILT_FROM)[]).map(builtPath)
     expect(run.filter(({ name }) => !built.includes(name))).toEqual([])
   })
 

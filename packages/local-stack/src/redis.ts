@@ -53,15 +53,12 @@ export async function startRedis(path: string, dataFolder?: string): Promise<Red
   })
   client.on("error", () => {})
   let server: ChildProcess | undefined
-  // What a replica is sent may be written there; nobody is to find it at a start.
+  // What a replica is sent may be written there, and is not to be found at a start.
   const dump = `redis-${port}.rdb`
   const start = async (...further: string[]) => {
     const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--pidfile", pidFile]
     if (dataFolder !== undefined) options.push("--dir", dataFolder)
-    else {
-      await rm(join(tmpdir(), dump), { force: true })
-      options.push("--dir", tmpdir(), "--dbfilename", dump)
-    }
+    else options.push("--dir", tmpdir(), "--dbfilename", dump)
     const started = spawn(path, [...options, ...further], { stdio: "ignore" })
     server = started
     const ended = once(started, "exit").then(() => {

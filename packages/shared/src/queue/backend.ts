@@ -54,8 +54,11 @@ export async function openAccrualQueue(url: string, logger: Logger): Promise<Acc
   const target = redisTarget(url)
   await refuseHopelessRedis(target, { takesJobs: false })
   const connection = openProducerConnection(target, logger)
-  const { prefix } = target
-  const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, { ...options, connection, prefix })
+  const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, {
+    ...options,
+    connection,
+    prefix: target.prefix,
+  })
   logErrors(queue, logger, connection)
   return closingConnections(queue, () => connection.disconnect())
 }

@@ -110,6 +110,7 @@ export function withPrefix(url: string, prefix: string): string {
   return `${url}${url.includes("?") ? "&" : "?"}prefix=${prefix}`
 }
 
+/** Whether a connection string says the prefix itself. */
 export function hasPrefix(url: string): boolean {
   return partsOf(url).query.has("prefix")
 }

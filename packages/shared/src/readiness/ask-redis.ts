@@ -11,9 +11,8 @@ const READY_TIMEOUT_MS = 400
 const EXPLANATION_TIMEOUT_MS = 300
 
 /**
- * Gives what asks Redis to take a write on the connection that the queue itself uses, of a key with its
- * prefix. A read would
- * pass on a replica, and a `DEL` in a Redis without memory.
+ * Gives what asks Redis to take a write on the connection that the queue itself uses, of a key with
+ * its prefix. A read would pass on a replica, and a `DEL` in a Redis without memory.
  *
  * It rejects with Redis' reply, or with what keeps the connection from being opened.
  */
