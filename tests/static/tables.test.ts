@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { TABLES } from "@gofermart/shared/db/rights.ts"
+import { TABLES } from "@gofermart/shared/db/needed-rights.ts"
 import { expect, it } from "vitest"
 
 it("a service asks at its start for the right to read every table of prisma/schema.prisma", () => {

@@ -1,6 +1,7 @@
 import { parseOrderNumber, type OrderNumber } from "@gofermart/shared/domain/order-number.ts"
 import { whatIsWrongInScoringUrl, withScheme } from "@gofermart/scoring-client/settings.ts"
-import { ConfigError, EXIT_CONFIG } from "@gofermart/shared/runtime/env.ts"
+import { connectionRules, readConnections } from "@gofermart/shared/queue/connection-settings.ts"
+import { ConfigError, EXIT_CONFIG, readEnv } from "@gofermart/shared/runtime/env.ts"
 import { exitWhenWritten, onReaderGone } from "@gofermart/shared/runtime/exit.ts"
 import { reasonOf } from "@gofermart/shared/runtime/reason-of.ts"
 import { helpOf } from "@gofermart/shared/runtime/settings-help.ts"
@@ -19,6 +20,7 @@ import {
   LIMIT_WITHIN_MAX,
   ORDERS_MAX,
 } from "./conformance.ts"
+import { type GrantsOptions, printGrants } from "./grants.ts"
 import { showOrder } from "./order.ts"
 import {
   ORDERS_POLLED_DEFAULT,
@@ -115,6 +117,19 @@ function buildProgram(env: NodeJS.ProcessEnv, end: End): Command {
     )
     .action(({ limit }: { limit: number }) =>
       run((backends) => showContradictions(backends, limit)),
+    )
+  program
+    .command("grants")
+    .description(
+      "print the SQL that gives a role what API, workers and these commands need;\n" +
+        "connects to nothing",
+    )
+    .argument("<role>", "the role that they run as")
+    .option("--migrating <role>", "and what the role needs that migrate runs as")
+    .action((role: string, options: GrantsOptions) =>
+      end(async () =>
+        printGrants(readConnections(readEnv(Schema, env, connectionRules)), role, options),
+      ),
     )
   program
     .command("recheck")

@@ -15,7 +15,7 @@ import { healthRoute, Progress } from "./operator/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "@gofermart/scoring-client/client.ts"
 import { ScoringPacer } from "./pacing/pacer.ts"
-import { TABLE_RIGHTS } from "./table-rights.ts"
+import { WORKER_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
 import { startWorker } from "./worker.ts"
 
 /** A call that takes longer when the process is to end is given up, and its job goes back. */
@@ -35,7 +35,7 @@ const database = openDatabase(config.databaseUrl, "gofermart-accrual-worker", {
 shutdown.onClose("database", () => database.$disconnect())
 
 // Before it takes a job, a worker is to know the fleet's pace.
-await waitForDatabase(config.databaseUrl, TABLE_RIGHTS, logger)
+await waitForDatabase(config.databaseUrl, WORKER_RIGHTS, logger)
 const queue = await openAccrualQueue(config.queueUrl, logger)
 shutdown.onClose("queue", () => queue.close())
 
@@ -46,7 +46,12 @@ const pacer = new ScoringPacer(database, queue, logger, config.scoringTimeoutMs)
 shutdown.onClose("pacer", () => pacer.close())
 await pacer.watch()
 
-const readiness = new Readiness(config.databaseUrl, TABLE_RIGHTS, Promise.resolve(queue), logger)
+const readiness = new Readiness(
+  config.databaseUrl,
+  WORKER_RIGHTS.tables,
+  Promise.resolve(queue),
+  logger,
+)
 readiness.watch()
 shutdown.onClose("readiness", () => readiness.close())
 

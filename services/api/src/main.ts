@@ -12,7 +12,7 @@ import { buildApp } from "./app.ts"
 import { allSettings, readConfig } from "./config.ts"
 import { buildApiOperatorApp } from "./operator/app.ts"
 import { watchFleet } from "./operator/fleet.ts"
-import { TABLE_RIGHTS } from "./table-rights.ts"
+import { API_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
 
 exitIfHelp("The API of Gofermart: customers upload orders, and pay with points.", allSettings)
 const config = readConfigOrExit(() => readConfig(process.env))
@@ -31,7 +31,7 @@ const queue = openAccrualQueue(config.queueUrl, logger)
 let closeQueue = async () => {}
 shutdown.onClose("queue", () => closeQueue())
 
-const readiness = new Readiness(config.databaseUrl, TABLE_RIGHTS, queue, logger)
+const readiness = new Readiness(config.databaseUrl, API_RIGHTS.tables, queue, logger)
 readiness.watch()
 shutdown.onClose("readiness", () => readiness.close())
 
@@ -39,7 +39,7 @@ const app = await buildApp({ config, database, queue, readiness, logger })
 const url = await listen(app, config.address, "RUN_ADDRESS")
 shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
 
-await waitForDatabase(config.databaseUrl, TABLE_RIGHTS, logger)
+await waitForDatabase(config.databaseUrl, API_RIGHTS, logger)
 const openedQueue = await queue
 closeQueue = () => openedQueue.close()
 const operatorApp = await buildApiOperatorApp(config.operators, {

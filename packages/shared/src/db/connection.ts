@@ -8,6 +8,11 @@ export function parametersOf(databaseUrl: string): Map<string, string> {
   return new Map(new URLSearchParams(splitUrl(databaseUrl).query))
 }
 
+/** The name of the database. */
+export function databaseOf(databaseUrl: string): string {
+  return decodeURIComponent(splitUrl(databaseUrl).path.slice(1))
+}
+
 /** The schema with everything of the installation but its queue. */
 export function schemaOf(databaseUrl: string): string {
   return parametersOf(databaseUrl).get("schema") || DEFAULT_SCHEMA

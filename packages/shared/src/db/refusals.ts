@@ -1,7 +1,8 @@
 import { connect } from "node:net"
-import { Client } from "pg"
+import { Client, type DatabaseError } from "pg"
 import { ConfigError } from "../runtime/env.ts"
 import { tlsRefusal } from "../runtime/tls-refusal.ts"
+import { databaseOf } from "./connection.ts"
 
 /** What keeps a process from its database until somebody changes something, by SQLSTATE. */
 const REFUSALS: Record<string, string> = {
@@ -9,7 +10,7 @@ const REFUSALS: Record<string, string> = {
   "28000": "the server does not let this user in from here: see its pg_hba.conf",
   "28P01": "the server refuses its user name or its password",
   "3D000": "the server has no such database: create it, or name another",
-  "42501": "its user lacks a right: GRANT it what docs/OPERATIONS.md says, or name another user",
+  "42501": "its user lacks a right: give it what `gofermart grants` prints, or name another user",
   "42601": "the server cannot read its options",
   "42704": "the server does not know one of its parameters, such as in options",
   "55P02": "the server lets nobody change one of its parameters, such as in options",
@@ -23,6 +24,9 @@ const REFUSALS_BY_MESSAGE: [RegExp, string][] = [
     "the pooler refuses a startup parameter: name it in its ignore_startup_parameters",
   ],
 ]
+/** Where PostgreSQL looks, while a connection is opened, whether the user may use the database. */
+const CONNECT_CHECK = "CheckMyDatabase"
+const INSUFFICIENT_PRIVILEGE = "42501"
 /** A server that is there has answered an SSLRequest by then. */
 const SSL_ANSWER_TIMEOUT_MS = 2_000
 /** See https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST */
@@ -41,7 +45,7 @@ export async function refuseHopelessDatabase(
   error: unknown,
 ): Promise<void> {
   if (error instanceof ConfigError) throw error
-  const reason = refusalOf(error) ?? (await refusalOfStranger(databaseUrl, error))
+  const reason = refusalOf(error, databaseUrl) ?? (await refusalOfStranger(databaseUrl, error))
   if (reason !== undefined) throw unusable(setting, reason, error)
 }
 
@@ -51,8 +55,11 @@ export function unusable(setting: string, reason: string, cause?: unknown): Conf
   return new ConfigError(`${sentence} (${reason})`, { cause })
 }
 
-function refusalOf(error: unknown): string | undefined {
-  const { code = "", message = "" } = (error ?? {}) as { code?: string; message?: string }
+function refusalOf(error: unknown, databaseUrl: string): string | undefined {
+  const { code = "", message = "", routine } = (error ?? {}) as Partial<DatabaseError>
+  if (code === INSUFFICIENT_PRIVILEGE && routine === CONNECT_CHECK) {
+    return `its user lacks rights: GRANT CONNECT ON DATABASE ${databaseOf(databaseUrl)}`
+  }
   const known = REFUSALS[code] ?? REFUSALS_BY_MESSAGE.find(([said]) => said.test(message))?.[1]
   return known ?? tlsRefusal(error)
 }

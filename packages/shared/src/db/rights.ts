@@ -1,54 +1,36 @@
 import type { ClientBase } from "pg"
-import type { TableRight } from "./table-right.ts"
-
-/** The tables of this system; each service reads all of them that are there. */
-export const TABLES = [
-  "users",
-  "user_balances",
-  "orders",
-  "accruals",
-  "withdrawals",
-  "contradictions",
-  "scoring_pause",
-  "scoring_pace",
-  "throttles",
-  "accrual_backlog",
-  "ledger_check",
-  "ended_tokens",
-]
-
-/** In the order in which they are usually written. */
-const PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+import { type Grant, tellGrants } from "./grants.ts"
+import { type NeededRights, TABLES } from "./needed-rights.ts"
 
 /**
- * What keeps a user from working with the tables, in a few words; undefined when nothing does, also
- * before the migrations. Rejects when there is no such schema. `rights`: what the service writes.
+ * What keeps a user from working in the schema of an installation, in a few words; undefined when
+ * nothing does, also before the migrations. Rejects when there is no such schema.
  */
-export async function whatLacksInTables(
+export async function whatLacksInSchema(
   client: ClientBase,
   schema: string,
-  rights: readonly TableRight[],
+  { tables, functions }: NeededRights,
 ): Promise<string | undefined> {
-  const { rows } = await client.query<{ usage: boolean; tables: boolean; name: string }>(
-    `WITH needed AS (SELECT * FROM unnest($2::text[], $3::text[]) AS n (name, privilege)),
-          present AS (SELECT c.oid, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-                       WHERE nspname = $1 AND relname = ANY ($4))
-     SELECT has_schema_privilege(n.oid, 'USAGE') AS usage,
-            NOT EXISTS (SELECT FROM present WHERE NOT has_table_privilege(oid, 'SELECT'))
-            AND NOT EXISTS (SELECT FROM present JOIN needed ON name = relname
-                             WHERE NOT has_table_privilege(oid, privilege)) AS tables,
-            quote_ident(n.nspname) AS name
-       FROM pg_namespace n WHERE nspname = $1`,
-    [schema, rights.map(([table]) => table), rights.map(([, right]) => right), TABLES],
+  const needed = [...TABLES.map((table) => [table, "SELECT"] as const), ...tables]
+  const { rows } = await client.query<Grant & { isLacking: boolean }>(
+    `WITH here AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = $1)
+     SELECT 'USAGE' AS privilege, 'SCHEMA' AS on, quote_ident(nspname) AS name,
+            NOT has_schema_privilege(oid, 'USAGE') AS "isLacking"
+       FROM here
+     UNION ALL
+     SELECT privilege, 'TABLE', format('%I.%I', nspname, relname), true
+       FROM here JOIN pg_class c ON relnamespace = here.oid
+            JOIN unnest($2::text[], $3::text[]) AS needed (name, privilege) ON relname = name
+      WHERE NOT has_table_privilege(c.oid, privilege)
+     UNION ALL
+     SELECT 'EXECUTE', 'FUNCTION', format('%I.%I', nspname, proname), true
+       FROM here JOIN pg_proc p ON pronamespace = here.oid
+      WHERE proname = ANY ($4) AND NOT has_function_privilege(p.oid, 'EXECUTE')
+     ORDER BY name`,
+    [schema, needed.map(([table]) => table), needed.map(([, right]) => right), functions],
   )
-  const [row] = rows
-  if (row === undefined) throw new Error(`there is no schema ${schema}: run the migration`)
-  const written = new Set<string>(rights.map(([, right]) => right))
-  const privileges = PRIVILEGES.filter((name) => name === "SELECT" || written.has(name))
-  return tellOfGrants([
-    !row.usage && `USAGE ON SCHEMA ${row.name}`,
-    !row.tables && `${privileges.join(", ")} ON ALL TABLES IN SCHEMA ${row.name}`,
-  ])
+  if (rows.length === 0) throw new Error(`there is no schema ${schema}: run the migration`)
+  return tellLack(rows.filter(({ isLacking }) => isLacking))
 }
 
 /** The same for the queue's schema; before the migration that it is not there is no lack. */
@@ -56,38 +38,29 @@ export async function whatLacksInQueue(
   client: ClientBase,
   schema: string,
 ): Promise<string | undefined> {
-  const { rows } = await client.query<{
-    usage: boolean
-    tables: boolean
-    sequences: boolean
-    temporary: boolean
-    name: string
-    database: string
-  }>(
-    `SELECT has_schema_privilege(n.oid, 'USAGE') AS usage,
-            coalesce(bool_and(has_table_privilege(c.oid, 'SELECT')
-                              AND has_table_privilege(c.oid, 'INSERT')
-                              AND has_table_privilege(c.oid, 'UPDATE')
-                              AND has_table_privilege(c.oid, 'DELETE'))
-                     FILTER (WHERE c.relkind IN ('r', 'p')), true) AS tables,
-            coalesce(bool_and(has_sequence_privilege(c.oid, 'USAGE'))
-                     FILTER (WHERE c.relkind = 'S'), true) AS sequences,
-            has_database_privilege(current_database(), 'TEMPORARY') AS temporary,
-            quote_ident(n.nspname) AS name,
-            quote_ident(current_database()) AS database
-       FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
-      WHERE n.nspname = $1
-      GROUP BY n.oid, n.nspname`,
+  const { rows } = await client.query<Grant>(
+    `WITH here AS (SELECT oid, quote_ident(nspname) AS name FROM pg_namespace WHERE nspname = $1)
+     SELECT 'USAGE' AS privilege, 'SCHEMA' AS on, name FROM here WHERE NOT has_schema_privilege(oid, 'USAGE')
+     UNION ALL
+     SELECT privilege, 'ALL TABLES IN SCHEMA', name
+       FROM here, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+      WHERE EXISTS (SELECT FROM pg_class c WHERE relnamespace = here.oid AND relkind IN ('r', 'p')
+                      AND NOT has_table_privilege(c.oid, privilege))
+     UNION ALL
+     SELECT 'USAGE', 'ALL SEQUENCES IN SCHEMA', name FROM here
+      WHERE EXISTS (SELECT FROM pg_class c WHERE relnamespace = here.oid AND relkind = 'S'
+                      AND NOT has_sequence_privilege(c.oid, 'USAGE'))
+     UNION ALL
+     SELECT 'EXECUTE', 'ALL FUNCTIONS IN SCHEMA', name FROM here
+      WHERE EXISTS (SELECT FROM pg_proc p WHERE pronamespace = here.oid
+                      AND NOT has_function_privilege(p.oid, 'EXECUTE'))
+     UNION ALL
+     -- Many jobs are added through a temporary table.
+     SELECT 'TEMPORARY', 'DATABASE', quote_ident(current_database()) FROM here
+      WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')`,
     [schema],
   )
-  const [row] = rows
-  return tellOfGrants([
-    row?.usage === false && `USAGE ON SCHEMA ${row.name}`,
-    row?.tables === false && `SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${row.name}`,
-    row?.sequences === false && `USAGE ON ALL SEQUENCES IN SCHEMA ${row.name}`,
-    // Many jobs are added through one.
-    row?.temporary === false && `TEMPORARY ON DATABASE ${row.database}`,
-  ])
+  return tellLack(rows)
 }
 
 /** What keeps a user from making a schema, or what is to be in it; undefined when nothing does. */
@@ -95,29 +68,19 @@ export async function whatLacksToMigrate(
   client: ClientBase,
   schema: string,
 ): Promise<string | undefined> {
-  const { rows } = await client.query<{
-    isThere: boolean
-    fills: boolean | null
-    makes: boolean
-    name: string
-    database: string
-  }>(
-    `SELECT n.oid IS NOT NULL AS "isThere",
-            has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS fills,
-            has_database_privilege(current_database(), 'CREATE') AS makes,
-            quote_ident($1) AS name,
-            quote_ident(current_database()) AS database
-       FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = $1`,
+  const { rows } = await client.query<Grant>(
+    `SELECT 'CREATE' AS privilege, 'DATABASE' AS on, quote_ident(current_database()) AS name
+      WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)
+        AND NOT has_database_privilege(current_database(), 'CREATE')
+     UNION ALL
+     SELECT privilege, 'SCHEMA', quote_ident(nspname)
+       FROM pg_namespace n, unnest(ARRAY['USAGE', 'CREATE']) AS privilege
+      WHERE nspname = $1 AND NOT has_schema_privilege(n.oid, privilege)`,
     [schema],
   )
-  const [row] = rows
-  return tellOfGrants([
-    row?.isThere === false && !row.makes && `CREATE ON DATABASE ${row.database}`,
-    row?.fills === false && `USAGE, CREATE ON SCHEMA ${row.name}`,
-  ])
+  return tellLack(rows)
 }
 
-function tellOfGrants(missing: (string | false)[]): string | undefined {
-  const grants = missing.filter((grant) => grant !== false).map((grant) => `GRANT ${grant}`)
-  return grants.length === 0 ? undefined : `its user lacks rights: ${grants.join("; ")}`
+function tellLack(grants: Grant[]): string | undefined {
+  return grants.length === 0 ? undefined : `its user lacks rights: ${tellGrants(grants).join("; ")}`
 }

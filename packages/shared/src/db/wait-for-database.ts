@@ -4,9 +4,9 @@ import { reasonOf } from "../runtime/reason-of.ts"
 import { connectionOptions, SERVICE_TIMEOUTS } from "./client.ts"
 import { schemaOf } from "./connection.ts"
 import { refuseHopelessDatabase, unusable } from "./refusals.ts"
-import { whatLacksInTables } from "./rights.ts"
+import { whatLacksInSchema } from "./rights.ts"
 import { whatIsWrongInSession } from "./session-settings.ts"
-import type { TableRight } from "./table-right.ts"
+import type { NeededRights } from "./needed-rights.ts"
 import { withClient } from "./with-client.ts"
 
 const RETRY_DELAY_MS = 1_000
@@ -15,11 +15,11 @@ const RETRY_DELAY_MS = 1_000
  * Resolves when the database answers and lets this process work, and says until then that it is
  * waited for. Throws a `ConfigError` when no wait can mend what is in the way.
  *
- * `rights`: what the service writes.
+ * `rights`: what the service does there.
  */
 export async function waitForDatabase(
   databaseUrl: string,
-  rights: readonly TableRight[],
+  rights: NeededRights,
   logger: Logger,
 ): Promise<void> {
   for (;;) {
@@ -35,12 +35,12 @@ export async function waitForDatabase(
 }
 
 /** Connects once as a service does. Throws when that fails, or when the user may not do its work. */
-async function expectRights(databaseUrl: string, rights: readonly TableRight[]): Promise<void> {
+async function expectRights(databaseUrl: string, rights: NeededRights): Promise<void> {
   const config = connectionOptions(databaseUrl, "gofermart-start", SERVICE_TIMEOUTS)
   await withClient(config, async (client) => {
     const schema = schemaOf(databaseUrl)
     const wrong =
-      (await whatLacksInTables(client, schema, rights)) ??
+      (await whatLacksInSchema(client, schema, rights)) ??
       (await whatIsWrongInSession(client, schema))
     if (wrong !== undefined) throw unusable("DATABASE_URL", wrong)
   })

@@ -1,5 +1,5 @@
 import type { Pool } from "pg"
-import type { TableRight } from "../db/table-right.ts"
+import type { TableRight } from "../db/needed-rights.ts"
 import { NotWritableError } from "./reasons.ts"
 
 /** On a connection that is open and silent. */

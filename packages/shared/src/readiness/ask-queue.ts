@@ -1,7 +1,7 @@
 import { PostgresQueueBackend } from "bullmq"
 import { Redis } from "ioredis"
 import type { Pool } from "pg"
-import type { TableRight } from "../db/table-right.ts"
+import type { TableRight } from "../db/needed-rights.ts"
 import type { AccrualQueue } from "../queue/poll-job.ts"
 import { askPostgres } from "./ask-postgres.ts"
 import { redisWrite } from "./ask-redis.ts"
