@@ -90,6 +90,7 @@ const ADDRESS: Row[] = [
 
 const ENCODED = /must be written otherwise; in a user name or a password, write % as %25/
 const PORT = /its port is not a number from 1 to 65535/
+const ROLELESS = /it names several hosts, .* add target_session_attrs=read-write/
 const SEVERAL = /it names several hosts; name one/
 const WHITE_SPACE = /it has white space or a control character in it; write a space as %20/
 
@@ -115,21 +116,49 @@ const POSTGRESQL: Row[] = [
   ["postgresql://user:a-password@db.test:65536/points", PORT],
   ["postgresql://user:a-password@db.test:5432x/points", PORT],
   ["postgresql://user:a-password@db.test/points?port=portside", PORT],
-  ["postgresql://user:a-password@[1:::2]/points", /the PostgreSQL client cannot read it/],
-  ["postgresql://user:a-password@db1.test,db2.test/points", SEVERAL],
-  ["postgresql://user:a-password@db1.test:5432,db2.test:5432/points", SEVERAL],
-  ["postgresql://user:a-password@/points?host=db1.test,db2.test", SEVERAL],
+  ["postgresql://user:a-password@[1:::2]/points", /its host is not a name or an address/],
+  ["postgresql://user:a-password@db1.test,db2.test/points", ROLELESS],
+  ["postgresql://user:a-password@db1.test:5432,db2.test:5432/points", ROLELESS],
+  ["postgresql://user:a-password@/points?host=db1.test,db2.test", ROLELESS],
+  ["postgresql://user:a@password@db1.test,db2.test/points", /an @ that is to be written as %40/],
+  ["postgresql://db1.test,/points?target_session_attrs=any", /it names no host/],
+  ["postgresql://db1.test:70000,db2.test/points?target_session_attrs=any", PORT],
+  [
+    "postgresql://db1.test,db2.test/points?target_session_attrs=any&port=1,2,3",
+    /not a port for ea/,
+  ],
+  ...["standby", "read-only", "prefer-standby", "master"].map((role): Row => [
+    `postgresql://db1.test,db2.test/points?target_session_attrs=${role}`,
+    /its target_session_attrs is none of read-write, primary, any/,
+  ]),
+  [
+    "postgresql://db1.test,db2.test/points?target_session_attrs=any&load_balance_hosts=random",
+    /its load_balance_hosts spreads connections .* with target_session_attrs=read-write/,
+  ],
   ["postgresql://user:a-password@/points", /it names no host/],
   ["postgresql:///points", /it names no host/],
   ["postgresql://", /it names no host/],
   ["postgresql://user:a-password@d%3Cb.test/points", /its host is not a name or an address/],
   ["postgresql://user:a-password@db.test", /it names no database/],
   ["postgresql://user:a-password@db.test/", /it names no database/],
-  ["postgresql://db.test/points?sslmode=allow", /its sslmode is none of disable, prefer/],
+  ["postgresql://db.test/points?sslmode=verify", /its sslmode is none of disable, allow, prefer/],
   ["postgresql://db.test/points?ssl=perhaps", /its ssl is none of true, 1/],
   ["postgresql://db.test/points?sslnegotiation=x", /its sslnegotiation is none of postgres, /],
-  ["postgresql://db.test/points?sslnegotiation=direct&sslmode=disable", /cannot read it/],
-  ["postgresql://db.test/points?uselibpqcompat=true&sslmode=verify-ca", /cannot read it/],
+  ["postgresql://db.test/points?sslnegotiation=direct&sslmode=disable", /write sslmode=require/],
+  ["postgresql://db.test/points?sslnegotiation=direct&sslmode=prefer", /write sslmode=require/],
+  [
+    "postgresql://db.test/points?sslmode=verify-ca",
+    /name your own in sslrootcert, or write sslmode/,
+  ],
+  ["postgresql://db.test/points?uselibpqcompat=false", /sslmode means here what it means to libpq/],
+  [
+    "postgresql://db.test/points?sslmode=require&sslrootcert=system",
+    /with sslmode=verify-full alone/,
+  ],
+  [
+    `postgresql://db.test/points?sslmode=prefer&sslrootcert=${certificate}`,
+    /is not looked at with sslmode=prefer: write sslmode=verify-full/,
+  ],
   [`postgresql://db.test/points?sslrootcert=${missing}`, /file of its sslrootcert .* ENOENT/],
   [`postgresql://db.test/points?sslrootcert=${folder}`, /its sslrootcert is not a regular file/],
   [`postgresql://db.test/points?sslrootcert=${garbage}`, /sslrootcert holds no certificate/],
@@ -159,7 +188,7 @@ const POSTGRESQL: Row[] = [
     /its options end with a single backslash/,
   ]),
   ["postgresql://db.test/points?schema=one&schema=other", /it has a parameter twice/],
-  ...["connection_limit", "pgbouncer", "target_session_attrs", "Schema", "max"].map((name): Row => [
+  ...["connection_limit", "pgbouncer", "hostaddr", "Schema", "max"].map((name): Row => [
     `postgresql://db.test/points?${name}=5`,
     /it has a parameter that is none of host, port, /,
   ]),

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs"
 import { connectionBy } from "@gofermart/shared/db/connection.ts"
+import { RoutedClient } from "@gofermart/shared/db/routed-client.ts"
 import { readConfigOrExit } from "@gofermart/shared/runtime/config-exit.ts"
 import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-settings.ts"
-import { Client } from "pg"
 import { afterAll, describe, expect, it, vi } from "vitest"
 import { readConfig as readApiConfig } from "../../services/api/src/config.ts"
 import { ENTRIES, USABLE, USABLE_SECRETS, WITHOUT_PASSWORD } from "./entries.ts"
@@ -40,8 +40,9 @@ function readSettings(read: () => unknown): { code: unknown; said: string } {
   return { code, said }
 }
 
-/** Names of parameters, which are told. */
-const TOLD = /^(search_path|ssl(rootcert|cert|key|mode|negotiation)|(statement|query)_timeout)$/
+/** Names of parameters and of what they can be, which are told. */
+const TOLD =
+  /^(search_path|ssl(rootcert|cert|key|mode|negotiation)|(statement|query)_timeout|uselibpqcompat|target_session_attrs|load_balance_hosts|verify-(ca|full))$/
 
 /** The parts of a value that nobody may read, a password among them, but what the right form names. */
 function partsOf(value: string, description: string): string[] {
@@ -120,7 +121,7 @@ describe("a secret in a file", () => {
     const env = { ...WITHOUT_PASSWORD, AUTH_KEYS: "", AUTH_KEYS_FILE, DATABASE_PASSWORD_FILE }
     const { authKeys, databaseUrl, queueUrl } = readApiConfig(env)
     expect(authKeys).toEqual(readApiConfig(USABLE).authKeys)
-    expect(new Client(connectionBy(databaseUrl))).toMatchObject({
+    expect(new RoutedClient(connectionBy(databaseUrl))).toMatchObject({
       user: "user",
       password: "p@ss/w?rd %41+&",
       host: "db.test",

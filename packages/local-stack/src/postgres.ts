@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { escapeIdentifier } from "pg"
+import { connectionBy } from "@gofermart/shared/db/connection.ts"
 import { withClient } from "@gofermart/shared/db/with-client.ts"
 import { ConfigError } from "@gofermart/shared/runtime/env.ts"
 import { freePort } from "./ports.ts"
@@ -98,7 +99,7 @@ export async function startPostgres(
     },
     async createDatabase(name) {
       try {
-        await withClient({ connectionString: url("postgres") }, (client) =>
+        await withClient(connectionBy(url("postgres")), (client) =>
           client.query(`CREATE DATABASE ${escapeIdentifier(name)}`),
         )
       } catch (error) {

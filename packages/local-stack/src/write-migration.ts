@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { connectionBy } from "@gofermart/shared/db/connection.ts"
 import { withClient } from "@gofermart/shared/db/with-client.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { withSchemaEngine } from "@gofermart/shared/migrate/schema-engine.ts"
@@ -23,7 +24,7 @@ export async function writeMigration(
   const before = await lastSchema(migrationsFolder)
   const ofSchema = await diffSchemas(before, await readFile(schemaFile, "utf8"), databaseUrl)
   await migrate(databaseUrl, databaseUrl, () => {}, { folder: migrationsFolder })
-  const differences = await withClient({ connectionString: databaseUrl }, async (client) => {
+  const differences = await withClient(connectionBy(databaseUrl), async (client) => {
     // The functions may name types that this migration makes.
     if (ofSchema !== undefined) await client.query(ofSchema)
     return compareFunctions(client, join(prismaFolder, "functions"))

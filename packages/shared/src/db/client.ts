@@ -42,6 +42,9 @@ export const SERVICE_TIMEOUTS = { connectTimeoutMs: 5_000, statementTimeoutMs: 1
 /** The client gives the server this much longer than the server gives the statement. */
 const ANSWER_MARGIN_MS = 2_000
 
+/** Of silence, after which the other side of a connection is asked whether it is there. */
+const KEEP_ALIVE_MS = 10_000
+
 /** Different statements that a process has its connections keep prepared; further ones are not. */
 const STATEMENTS_PREPARED_MAX = 200
 
@@ -83,6 +86,7 @@ export function connectionOptions(
     query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
     idle_in_transaction_session_timeout: limits.statementTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   }
 }
 

@@ -1,7 +1,31 @@
-import { splitUrl } from "../runtime/url-text.ts"
+import { readAddress, splitUrl, userOf } from "../runtime/url-text.ts"
+import { Route } from "./route.ts"
+import type { RoutedConfig } from "./routed-client.ts"
+import type { ServerRole } from "./server-role.ts"
+import { tlsWays } from "./tls-modes.ts"
 
 /** Of an installation whose URL names none. */
 export const DEFAULT_SCHEMA = "public"
+
+const POSTGRES_PORT = "5432"
+/** Parameters that are read here; node-postgres knows them not, or gives them another meaning. */
+const READ_HERE = [
+  "host",
+  "port",
+  "schema",
+  "options",
+  "target_session_attrs",
+  "ssl",
+  "sslmode",
+  "sslcert",
+  "sslkey",
+  "sslrootcert",
+  "sslnegotiation",
+  "uselibpqcompat",
+]
+
+/** The routes of this process, by what they depend on. */
+const routes = new Map<string, Route>()
 
 /** The parameters of a connection string. Of one that is given twice, node-postgres takes the last. */
 export function parametersOf(databaseUrl: string): Map<string, string> {
@@ -24,23 +48,69 @@ export function withPassword(databaseUrl: string, password: string): string {
   return `${databaseUrl}${separator}password=${encodeURIComponent(password)}`
 }
 
-/** How node-postgres opens a connection on which names without a schema are those of the URL's schema. */
-export function connectionBy(databaseUrl: string): { connectionString: string; options?: string } {
-  const schema = parametersOf(databaseUrl).get("schema")
-  return schema ? connectionInSchema(databaseUrl, schema) : { connectionString: databaseUrl }
+/** The hosts that a connection string names, in its authority or, as libpq takes them too, in parameters. */
+export function hostsOf(databaseUrl: string): { host: string; port: string }[] {
+  const parameters = parametersOf(databaseUrl)
+  const ports = (parameters.get("port") ?? "").split(",")
+  const portOf = (index: number) => (ports.length === 1 ? ports[0] : ports[index]) ?? ""
+  const named = parameters.get("host")
+  const hosts = named
+    ? named.split(",").map((host) => ({ host, port: POSTGRES_PORT }))
+    : splitUrl(databaseUrl)
+        .hosts.split(",")
+        .map((written) => readAddress(written, POSTGRES_PORT))
+        .map(({ host, port }) => ({ host: decodeURIComponent(host), port }))
+  return hosts.map(({ host, port }, index) => ({ host, port: portOf(index) || port }))
 }
 
 /**
- * The same with another schema. The URL's own `options` stay: node-postgres would take them instead of
- * ours.
+ * How a connection is opened on which names without a schema are those of the URL's schema: the one
+ * place that says what a connection string means. Services, commands, migration and queue open all of
+ * theirs by it.
  */
-export function connectionInSchema(
-  databaseUrl: string,
-  schema: string,
-): { connectionString: string; options: string } {
-  const [address = ""] = databaseUrl.split("?", 1)
-  const parameters = new URLSearchParams(splitUrl(databaseUrl).query)
-  const options = [...parameters.getAll("options"), `-c search_path="${schema}"`].join(" ")
-  parameters.delete("options")
-  return { connectionString: `${address}?${parameters.toString()}`, options: options.trim() }
+export function connectionBy(databaseUrl: string): RoutedConfig {
+  const { schema, options } = Object.fromEntries(parametersOf(databaseUrl))
+  if (schema) return connectionInSchema(databaseUrl, schema)
+  return { route: routeOf(databaseUrl), ...(options && { options }) }
+}
+
+/** The same with another schema. The URL's own `options` stay. */
+export function connectionInSchema(databaseUrl: string, schema: string): RoutedConfig {
+  const own = parametersOf(databaseUrl).get("options") ?? ""
+  const options = `${own} -c search_path="${schema}"`.trim()
+  return { route: routeOf(databaseUrl), options }
+}
+
+function routeOf(databaseUrl: string): Route {
+  const known = routes.get(databaseUrl)
+  if (known !== undefined) return known
+  const parameters = parametersOf(databaseUrl)
+  const tls = tlsWays(parameters)
+  const hosts = hostsOf(databaseUrl).map(({ host, port }) => {
+    const base = { connectionString: urlOfHost(databaseUrl, host, port) }
+    if (tls === undefined) return [() => base]
+    // A socket of the file system is never encrypted, whatever the mode.
+    if (host.startsWith("/")) return [() => ({ ...base, ssl: false })]
+    const isDirect = parameters.get("sslnegotiation") === "direct"
+    return tls.map((way) => () => ({
+      ...base,
+      ssl: way(),
+      ...(isDirect && { sslnegotiation: "direct" as const }),
+    }))
+  })
+  const role = (parameters.get("target_session_attrs") || "any") as ServerRole
+  const route = new Route(hosts, role)
+  routes.set(databaseUrl, route)
+  return route
+}
+
+/** The connection string for one of its hosts, with nothing in it that node-postgres reads otherwise. */
+function urlOfHost(databaseUrl: string, host: string, port: string): string {
+  const { path, query } = splitUrl(databaseUrl)
+  const user = userOf(databaseUrl)
+  const parameters = new URLSearchParams(query)
+  for (const name of READ_HERE) parameters.delete(name)
+  parameters.set("host", host)
+  parameters.set("port", port)
+  return `postgresql://${user && `${user}@`}${path}?${parameters.toString()}`
 }

@@ -1,23 +1,26 @@
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { Client } from "pg"
 import { textSetting } from "../runtime/env.ts"
 import { whatIsWrongInPemFile } from "../runtime/pem-file.ts"
 import { setting } from "../runtime/setting.ts"
-import { isHost, isPort, SEVERAL_HOSTS, splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
+import { splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
 import { parametersOf } from "./connection.ts"
+import { whatIsWrongInHosts } from "./database-hosts.ts"
+import { SSL_MODES, sslModeOf, SYSTEM_AUTHORITIES } from "./tls-modes.ts"
 
 const SCHEME = /^postgres(ql)?:\/\//
-const SSL_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full", "no-verify"]
 const SSL_NEGOTIATIONS = ["postgres", "direct"]
 /** What node-postgres takes for "yes" and "no". */
 const SSL_SWITCHES = ["true", "1", "0", "no-verify"]
+/** Modes with which a server is spoken to in the clear, if need be. */
+const NOT_ALWAYS_TLS = ["disable", "allow", "prefer"]
 /** Parameters whose values are milliseconds; an empty one keeps it from being sent. */
 const TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
-/** What a URL may say in parameters: what node-postgres understands, and the schema. */
+/** What a URL may say in parameters: what node-postgres understands, and what is read here. */
 const PARAMETERS = [
   "host",
   "port",
+  "target_session_attrs",
   "user",
   "password",
   "schema",
@@ -33,6 +36,13 @@ const PARAMETERS = [
   "uselibpqcompat",
   ...TIMEOUTS,
 ]
+/** What others take, and why it is of no use here. */
+const REFUSED: Record<string, string> = {
+  load_balance_hosts:
+    "its load_balance_hosts spreads connections over servers, and only one takes writes: name them in order, with target_session_attrs=read-write",
+  replication: "it is for a stream of changes, which runs no statements",
+  query_timeout: "its query_timeout is not for others to set",
+}
 /**
  * BullMQ takes no other names; the queue's schema is one of them, with `_queue` at its end. PostgreSQL
  * keeps those with `pg_` to itself.
@@ -54,23 +64,19 @@ export const databaseUrl = setting(
  * nothing does that can be known without connecting. Reads the files that it names.
  */
 export function whatIsWrongInDatabaseUrl(text: string): string | undefined {
-  return whatIsWrongInUrl(text, SCHEME) ?? whatIsWrongInParameters(text) ?? whatPgRefuses(text)
+  return (
+    whatIsWrongInUrl(text, SCHEME, { mayNameSeveralHosts: true }) ??
+    whatIsWrongInParameters(text) ??
+    whatIsWrongInHosts(text)
+  )
 }
 
 function whatIsWrongInParameters(text: string): string | undefined {
   const parameters = parametersOf(text)
   const names = [...new URLSearchParams(splitUrl(text).query).keys()]
   if (names.length > parameters.size) return "it has a parameter twice"
-  const isOneOf = (name: string, values: string[]) =>
-    values.includes(parameters.get(name) ?? values[0] ?? "")
-  if (!isOneOf("sslmode", SSL_MODES)) return `its sslmode is none of ${SSL_MODES.join(", ")}`
-  if (!isOneOf("sslnegotiation", SSL_NEGOTIATIONS)) {
-    return `its sslnegotiation is none of ${SSL_NEGOTIATIONS.join(", ")}`
-  }
-  if (!isOneOf("ssl", SSL_SWITCHES)) return `its ssl is none of ${SSL_SWITCHES.join(", ")}`
-  if (parameters.has("replication"))
-    return "it is for a stream of changes, which runs no statements"
-  if (parameters.has("query_timeout")) return "its query_timeout is not for others to set"
+  const refused = names.find((name) => Object.hasOwn(REFUSED, name))
+  if (refused !== undefined) return REFUSED[refused]
   if (names.some((name) => !PARAMETERS.includes(name))) {
     return `it has a parameter that is none of ${PARAMETERS.join(", ")}`
   }
@@ -86,11 +92,41 @@ function whatIsWrongInParameters(text: string): string | undefined {
   if (/(?<!\\)(\\\\)*\\$/.test(options)) return "its options end with a single backslash"
   const badTimeout = TIMEOUTS.find((name) => !/^[0-9]*$/.test(parameters.get(name) ?? ""))
   if (badTimeout !== undefined) return `its ${badTimeout} is not a number of milliseconds`
-  return whatIsWrongInFiles(parameters)
+  return whatIsWrongInTls(parameters) ?? whatIsWrongInFiles(parameters)
+}
+
+function whatIsWrongInTls(parameters: Map<string, string>): string | undefined {
+  const isOneOf = (name: string, values: readonly string[]) =>
+    values.includes(parameters.get(name) || (values[0] ?? ""))
+  if (!isOneOf("sslmode", SSL_MODES)) return `its sslmode is none of ${SSL_MODES.join(", ")}`
+  if (!isOneOf("sslnegotiation", SSL_NEGOTIATIONS)) {
+    return `its sslnegotiation is none of ${SSL_NEGOTIATIONS.join(", ")}`
+  }
+  if (!isOneOf("ssl", SSL_SWITCHES)) return `its ssl is none of ${SSL_SWITCHES.join(", ")}`
+  if (!isOneOf("uselibpqcompat", ["true"])) {
+    return "its uselibpqcompat is not true: sslmode means here what it means to libpq"
+  }
+  const mode = sslModeOf(parameters)
+  const root = parameters.get("sslrootcert")
+  if (parameters.get("sslnegotiation") === "direct" && NOT_ALWAYS_TLS.includes(mode ?? "")) {
+    return "its sslnegotiation=direct begins with TLS: write sslmode=require, verify-ca or verify-full"
+  }
+  if (mode === "verify-ca" && !root) {
+    return "its sslmode=verify-ca trusts any name that a public authority has signed: name your own in sslrootcert, or write sslmode=verify-full"
+  }
+  if (root === SYSTEM_AUTHORITIES && mode !== "verify-full") {
+    return "its sslrootcert=system goes with sslmode=verify-full alone: a public authority signs for anybody"
+  }
+  if (root && (mode === "allow" || mode === "prefer")) {
+    return `its sslrootcert is not looked at with sslmode=${mode}: write sslmode=verify-full or verify-ca`
+  }
+  return undefined
 }
 
 function whatIsWrongInFiles(parameters: Map<string, string>): string | undefined {
-  const files = ["sslrootcert", "sslcert", "sslkey"].filter((name) => parameters.get(name))
+  const files = ["sslrootcert", "sslcert", "sslkey"].filter(
+    (name) => parameters.get(name) && parameters.get(name) !== SYSTEM_AUTHORITIES,
+  )
   for (const name of files) {
     const holds = name === "sslkey" ? "private key" : "certificate"
     const wrong = whatIsWrongInPemFile(parameters.get(name) ?? "", holds)
@@ -103,25 +139,4 @@ function whatIsWrongInFiles(parameters: Map<string, string>): string | undefined
     createPrivateKey(readFileSync(key)),
   )
   return isPair ? undefined : "its sslkey is not the key of its sslcert"
-}
-
-/** The client parses it as it does when it connects, but does not connect. */
-function whatPgRefuses(text: string): string | undefined {
-  let client: Client
-  try {
-    client = new Client({ connectionString: text })
-  } catch {
-    return "the PostgreSQL client cannot read it"
-  }
-  const { hosts, path } = splitUrl(text)
-  const parameters = parametersOf(text)
-  // What a URL does not name, the client takes from PGHOST and the like, or makes up.
-  if (hosts === "" && !parameters.get("host")) return "it names no host"
-  if (client.host.includes(",")) return SEVERAL_HOSTS
-  const isSocket = client.host.startsWith("/")
-  if (!isSocket && !isHost(client.host)) return "its host is not a name or an address"
-  if (!isPort(parameters.get("port") || String(client.port))) {
-    return "its port is not a number from 1 to 65535"
-  }
-  return path.slice(1) === "" ? "it names no database" : undefined
 }

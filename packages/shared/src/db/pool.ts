@@ -1,23 +1,39 @@
-import { type ClientBase, Pool, type PoolConfig } from "pg"
+import { type ClientBase, Pool, type PoolClient, type PoolConfig } from "pg"
+import { connectByRoute } from "./connect-by-route.ts"
+import { RoutedClient, type RoutedConfig } from "./routed-client.ts"
 
-interface OwnPoolConfig extends Omit<PoolConfig, "onConnect"> {
+interface OwnPoolConfig extends Omit<PoolConfig, "onConnect" | "Client">, RoutedConfig {
   /** Waited for before a new connection is used, which the library's types do not say. */
   onConnect?: (client: ClientBase) => Promise<unknown>
 }
 
+type Checkout = Parameters<Pool["connect"]>[0]
+
 /**
- * Opens a pool of connections, none of which ends the process when it breaks.
- *
- * node-postgres emits `error` on a connection that breaks, and Node ends a process in which nobody
- * listens to that. The pool listens while a connection is idle, and `query` while it runs; between
- * them, and on a connection that somebody has checked out, there may be nobody. Whoever uses the
- * connection learns of it from the statement that fails.
+ * Opens a pool of connections by a route, none of which ends the process when it breaks.
  */
 export function openPool(config: OwnPoolConfig): Pool {
-  const pool = new Pool(config as PoolConfig)
-  pool.on("error", ignore)
-  pool.on("connect", (client) => client.on("error", ignore))
+  const pool = new Pool({ ...config, Client: RoutedClient } as unknown as PoolConfig)
+  pool.on("error", () => {})
+  const checkOut = pool.connect.bind(pool) as () => Promise<PoolClient & RoutedClient>
+  const { route, connectionTimeoutMillis: timeoutMs = Infinity } = config
+  const connect = (): Promise<PoolClient> => connectByRoute(route, timeoutMs, checkOut)
+  Object.assign(pool, {
+    connect: (callback?: Checkout) => {
+      if (callback === undefined) return connect()
+      return void tellConnected(connect(), callback)
+    },
+  })
   return pool
 }
 
-function ignore(): void {}
+async function tellConnected(connected: Promise<PoolClient>, callback: Checkout): Promise<void> {
+  let client: PoolClient
+  try {
+    client = await connected
+  } catch (error) {
+    callback(error as Error, undefined, () => {})
+    return
+  }
+  callback(undefined, client, (error) => client.release(error))
+}

@@ -1,13 +1,14 @@
 import { connect } from "node:net"
-import { Client, type DatabaseError } from "pg"
+import type { DatabaseError } from "pg"
 import { ConfigError } from "../runtime/env.ts"
 import { tlsRefusal } from "../runtime/tls-refusal.ts"
-import { databaseOf } from "./connection.ts"
+import { databaseOf, hostsOf } from "./connection.ts"
 
 /** What keeps a process from its database until somebody changes something, by SQLSTATE. */
 const REFUSALS: Record<string, string> = {
   "22023": "the server refuses the value of one of its parameters, such as in options",
-  "28000": "the server does not let this user in from here: see its pg_hba.conf",
+  "28000":
+    "the server does not let this user in from here, or not with this sslmode: see its pg_hba.conf",
   "28P01": "the server refuses its user name or its password",
   "3D000": "the server has no such database: create it, or name another",
   "42501": "its user lacks a right: give it what `gofermart grants` prints, or name another user",
@@ -18,6 +19,7 @@ const REFUSALS: Record<string, string> = {
 /** What node-postgres, or a pooler, says without a code of its own. */
 const REFUSALS_BY_MESSAGE: [RegExp, string][] = [
   [/does not support SSL/, "the server does not speak TLS: leave sslmode out, or turn it on there"],
+  [/establishing an SSL connection/, "the server does not speak TLS on that port"],
   [/client password must be a/, "the server asks for a password, and it has none"],
   [
     /unsupported startup parameter/,
@@ -27,6 +29,11 @@ const REFUSALS_BY_MESSAGE: [RegExp, string][] = [
 /** Where PostgreSQL looks, while a connection is opened, whether the user may use the database. */
 const CONNECT_CHECK = "CheckMyDatabase"
 const INSUFFICIENT_PRIVILEGE = "42501"
+/** What to do about a server whose certificate is not accepted, after why it is not. */
+const TLS_ADVICE: [RegExp, string][] = [
+  [/^no authority/, "name its authority in sslrootcert"],
+  [/^its certificate is for another name/, "write the name that it has, or sslmode=verify-ca"],
+]
 /** A server that is there has answered an SSLRequest by then. */
 const SSL_ANSWER_TIMEOUT_MS = 2_000
 /** See https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST */
@@ -45,7 +52,10 @@ export async function refuseHopelessDatabase(
   error: unknown,
 ): Promise<void> {
   if (error instanceof ConfigError) throw error
-  const reason = refusalOf(error, databaseUrl) ?? (await refusalOfStranger(databaseUrl, error))
+  const reason =
+    connectRefusal(error, databaseUrl) ??
+    refusalOf(error) ??
+    (await refusalOfStranger(databaseUrl, error))
   if (reason !== undefined) throw unusable(setting, reason, error)
 }
 
@@ -55,23 +65,35 @@ export function unusable(setting: string, reason: string, cause?: unknown): Conf
   return new ConfigError(`${sentence} (${reason})`, { cause })
 }
 
-function refusalOf(error: unknown, databaseUrl: string): string | undefined {
-  const { code = "", message = "", routine } = (error ?? {}) as Partial<DatabaseError>
-  if (code === INSUFFICIENT_PRIVILEGE && routine === CONNECT_CHECK) {
-    return `its user lacks rights: GRANT CONNECT ON DATABASE ${databaseOf(databaseUrl)}`
-  }
+function connectRefusal(error: unknown, databaseUrl: string): string | undefined {
+  const { code, routine } = (error ?? {}) as Partial<DatabaseError>
+  if (code !== INSUFFICIENT_PRIVILEGE || routine !== CONNECT_CHECK) return undefined
+  return `its user lacks rights: GRANT CONNECT ON DATABASE ${databaseOf(databaseUrl)}`
+}
+
+/** What of an error no wait can mend; undefined when one may. */
+export function refusalOf(error: unknown): string | undefined {
+  const { code = "", message = "" } = (error ?? {}) as { code?: string; message?: string }
   const known = REFUSALS[code] ?? REFUSALS_BY_MESSAGE.find(([said]) => said.test(message))?.[1]
-  return known ?? tlsRefusal(error)
+  return known ?? adviseOnTls(tlsRefusal(error))
+}
+
+function adviseOnTls(reason: string | undefined): string | undefined {
+  if (reason === undefined) return undefined
+  const advice = TLS_ADVICE.find(([said]) => said.test(reason))?.[1]
+  return advice === undefined ? reason : `${reason}: ${advice}`
 }
 
 /** A client of PostgreSQL waits in vain for most other servers, so they are asked in another way. */
 async function refusalOfStranger(databaseUrl: string, error: unknown): Promise<string | undefined> {
   const { message = "" } = (error ?? {}) as { message?: string }
   if (!NO_ANSWER.test(message)) return undefined
-  const { host, port } = new Client({ connectionString: databaseUrl })
-  const answer = await answerToSslRequest(host, port)
-  const isPostgres = answer === undefined || /^[SN]$|^E/.test(answer)
-  return isPostgres ? undefined : "what answers there is no PostgreSQL"
+  const answers = await Promise.all(
+    hostsOf(databaseUrl).map(({ host, port }) => answerToSslRequest(host, Number(port))),
+  )
+  const isPostgres = (answer: string | undefined) =>
+    answer === undefined || /^[SN]$|^E/.test(answer)
+  return answers.every(isPostgres) ? undefined : "what answers there is no PostgreSQL"
 }
 
 /** The first bytes that come; undefined when none do, or there is nobody. */

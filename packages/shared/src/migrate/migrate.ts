@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises"
 import { findPackageJSON } from "node:module"
 import { dirname, join } from "node:path"
-import { type ClientBase, type ClientConfig, escapeIdentifier } from "pg"
+import { type ClientBase, escapeIdentifier } from "pg"
 import { migrateQueue } from "../queue/postgres-pool.ts"
 import { connectionSettings } from "../queue/connection-settings.ts"
 import { isRedisUrl } from "../queue/redis-url.ts"
@@ -11,6 +11,7 @@ import { connectionBy, DEFAULT_SCHEMA, schemaOf } from "../db/connection.ts"
 import { expectAnswer } from "../db/expect-answer.ts"
 import { forgetUnfinished, type MigrationReport, runScript, takingTurns } from "./scripts.ts"
 import { unusable } from "../db/refusals.ts"
+import type { RoutedConfig } from "../db/routed-client.ts"
 import { whatLacksToMigrate } from "../db/rights.ts"
 import { withClient } from "../db/with-client.ts"
 import { withSchemaEngine } from "./schema-engine.ts"
@@ -87,7 +88,7 @@ export async function migrate(
   return applied
 }
 
-async function makeSchema(connection: ClientConfig, schema: string): Promise<void> {
+async function makeSchema(connection: RoutedConfig, schema: string): Promise<void> {
   await withClient(connection, async (client) => {
     const { rowCount } = await client.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema])
     if (rowCount !== 0) return

@@ -6,11 +6,12 @@ import {
   runMigrations,
   SchemaMigrationRequiredError,
 } from "bullmq"
-import { Client, type ClientBase, type Pool } from "pg"
+import type { ClientBase, Pool } from "pg"
 import { connectionInSchema, DEFAULT_SCHEMA, schemaOf } from "../db/connection.ts"
 import { openPool } from "../db/pool.ts"
 import { refuseHopelessDatabase, unusable } from "../db/refusals.ts"
 import { whatLacksInQueue, whatLacksToMigrate } from "../db/rights.ts"
+import { withClient } from "../db/with-client.ts"
 import { ACCRUAL_QUEUE } from "./poll-job.ts"
 
 /** Of a queue, and of a worker for its statements. */
@@ -86,14 +87,22 @@ export async function expectQueueSchema(pool: Pool, schema: string): Promise<voi
  */
 export async function migrateQueue(queueUrl: string): Promise<void> {
   const schema = queueSchemaOf(queueUrl)
-  const client = new Client({
+  const config = {
     ...connectionInSchema(queueUrl, schema),
     connectionTimeoutMillis: POSTGRES_CONNECT_TIMEOUT_MS,
-  })
+  }
+  try {
+    await withClient(config, (client) => migrateQueueOn(client, schema))
+  } catch (error) {
+    await refuseHopelessDatabase(QUEUE_SETTING, queueUrl, error)
+    throw error
+  }
+}
+
+async function migrateQueueOn(client: ClientBase, schema: string): Promise<void> {
   let broken: Error | undefined
   client.on("error", (error) => (broken ??= error))
   try {
-    await client.connect()
     // Even to find that there is nothing to make, BullMQ needs rights to make it.
     if (!(await isMigrated(client, schema))) await runMigrations(client, schema)
     // BullMQ would make the sequence when the first job is added.
@@ -105,10 +114,7 @@ export async function migrateQueue(queueUrl: string): Promise<void> {
       const lack = await whatLacksToMigrate(client, schema)
       if (lack !== undefined) throw unusable(QUEUE_SETTING, lack, reason)
     }
-    await refuseHopelessDatabase(QUEUE_SETTING, queueUrl, reason)
     throw reason
-  } finally {
-    client.end().catch(() => {})
   }
 }
 

@@ -1,10 +1,16 @@
 import { readFileSync } from "node:fs"
-import { isIPv6 } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import type { RedisOptions } from "ioredis"
 import { whatIsWrongInPemFile } from "../runtime/pem-file.ts"
 import { WatchingSentinelConnector } from "./sentinel-connector.ts"
-import { isHost, isPort, splitUrl, userOf, whatIsWrongInUrl } from "../runtime/url-text.ts"
+import {
+  isHost,
+  isPort,
+  readAddress,
+  splitUrl,
+  userOf,
+  whatIsWrongInUrl,
+} from "../runtime/url-text.ts"
 
 /** Valkey speaks the same. */
 const SCHEME = /^(?:redis|valkey)(s?)(\+sentinel)?:\/\//
@@ -152,18 +158,9 @@ function partsOf(text: string): Parts {
   return {
     hasTls: secure === "s",
     hasSentinels,
-    hosts: hosts.split(",").map((written) => addressOf(written, defaultPort)),
+    hosts: hosts.split(",").map((written) => readAddress(written, defaultPort)),
     place: (hasSentinels ? SENTINEL_PATH : PATH).exec(path)?.groups,
     // A plus is one, as in a user's password, and no space.
     query: new URLSearchParams(query.replaceAll("+", "%2B")),
-  }
-}
-
-function addressOf(written: string, defaultPort: string): { host: string; port: string } {
-  const [, host = "", port = ""] = /^(\[.*\]|[^:]*)(?::(.*))?$/.exec(written) ?? []
-  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
-  return {
-    host: bracketed !== undefined && isIPv6(bracketed) && !host.includes("%") ? bracketed : host,
-    port: port === "" ? defaultPort : port,
   }
 }

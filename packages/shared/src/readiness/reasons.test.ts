@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { ServerRoleError } from "../db/server-role.ts"
 import { NotWritableError, type Reason, reasonNotWritable, REASONS } from "./reasons.ts"
 
 const reply = (message: string) => new Error(message)
@@ -31,6 +32,8 @@ const ROWS: [Error, Reason][] = [
   [coded("57P01", "terminating connection"), "unreachable"],
   [coded("57P03", "the database system is starting up"), "starting"],
   [coded("25006", "cannot execute INSERT in a read-only transaction"), "read_only"],
+  [new ServerRoleError(true), "replica"],
+  [new ServerRoleError(false), "read_only"],
   [reply("Connection terminated unexpectedly"), "unreachable"],
   [reply("Connection terminated due to connection timeout"), "no_answer"],
   [reply("timeout exceeded when trying to connect"), "no_answer"],

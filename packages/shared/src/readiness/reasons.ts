@@ -1,3 +1,5 @@
+import { ServerRoleError } from "../db/server-role.ts"
+
 /**
  * Why a server takes no writes, each with its sentence for people. The names are values of a metric's
  * label; the sentences tell nothing of hosts, users or passwords, since anybody may read them.
@@ -84,6 +86,7 @@ const BY_MESSAGE: [RegExp, Reason][] = [
 /** What an error of `pg`, `ioredis` or the network says about the server. */
 export function reasonNotWritable(error: unknown): Reason {
   if (error instanceof NotWritableError) return error.reason
+  if (error instanceof ServerRoleError && error.isStandby) return "replica"
   const { code = "", message = "" } = (error ?? {}) as { code?: string; message?: string }
   return (
     BY_CODE[code] ??

@@ -1,9 +1,11 @@
+import { isIPv6 } from "node:net"
+
 /** How a user name or a password is written in a URL. */
 const ENCODING =
   "in a user name or a password, write % as %25, / as %2F, ? as %3F, # as %23, @ as %40"
 
 /** What is wrong with a list of hosts. */
-export const SEVERAL_HOSTS =
+const SEVERAL_HOSTS =
   "it names several hosts; name one, behind which the primary always is, such as a proxy"
 
 const PORT_MAX = 65_535
@@ -48,6 +50,16 @@ export function splitUrl(text: string): { hosts: string; path: string; query: st
 export function userOf(text: string): string {
   const [, user = ""] = /^[^/]*\/\/([^/?#]*)@/.exec(text) ?? []
   return user
+}
+
+/** One host of a connection string, of which the port may be left out. An IPv6 address is in brackets. */
+export function readAddress(written: string, defaultPort: string): { host: string; port: string } {
+  const [, host = "", port = ""] = /^(\[.*\]|[^:]*)(?::(.*))?$/.exec(written) ?? []
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
+  return {
+    host: bracketed !== undefined && isIPv6(bracketed) && !host.includes("%") ? bracketed : host,
+    port: port === "" ? defaultPort : port,
+  }
 }
 
 /** Whether it is the number of a port that one can connect to. */
