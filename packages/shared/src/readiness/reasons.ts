@@ -12,6 +12,7 @@ export const REASONS = {
   read_only: "It is set to read only.",
   replica: "It is a replica, not the primary, and is read only (READONLY).",
   no_primary: "It has no primary (CLUSTERDOWN, MASTERDOWN).",
+  standby_missing: "It waits for a synchronous standby, which does not confirm its commits.",
   replicas_missing: "It has too few replicas to take writes (NOREPLICAS).",
   memory_full: "It has no memory left for writes (OOM).",
   disk_failing: "It cannot write to its disk (MISCONF, or the disk is full).",
