@@ -1,4 +1,5 @@
-import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import { openAccrualQueue, openAccrualWorker } from "@gofermart/shared/queue/backend.ts"
 import { addPolls } from "@gofermart/shared/queue/poll-job.ts"

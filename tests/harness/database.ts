@@ -13,6 +13,8 @@ import { administer, copyTemplate } from "./template.ts"
 
 export interface TestDatabase {
   url: string
+  /** The same past the pooler, where one is between: what a queue in it needs. */
+  queueUrl: string
   client: Database
   /** Fails when a connection is idle in a transaction. */
   expectNoneInTransaction(): Promise<void>
@@ -27,7 +29,9 @@ export interface TestDatabase {
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`
   await copyTemplate(databaseUrl("postgres"), name)
-  const database = testDatabase(databaseUrl(name), () => dropDatabase(name))
+  const pooled = inject("pooledUrl").replace("DATABASE", name)
+  const direct = databaseUrl(name)
+  const database = testDatabase(pooled || direct, () => dropDatabase(name), direct)
   return { ...database, drop: atEndOrBefore(() => dropUnused(database)) }
 }
 
@@ -59,7 +63,7 @@ async function dropUnused(database: TestDatabase): Promise<void> {
 }
 
 /** Opens a database that is there; `drop` takes it away. */
-export function testDatabase(url: string, drop: () => Promise<void>): TestDatabase {
+export function testDatabase(url: string, drop: () => Promise<void>, queueUrl = url): TestDatabase {
   const client = openDatabase(url, "tests", {
     connectionsMax: 60,
     connectTimeoutMs: 10_000,
@@ -67,6 +71,7 @@ export function testDatabase(url: string, drop: () => Promise<void>): TestDataba
   })
   return {
     url,
+    queueUrl,
     client,
     async expectNoneInTransaction() {
       // One that is between two statements of its own is seen only once.

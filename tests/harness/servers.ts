@@ -2,12 +2,13 @@ import { chmod, mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { build } from "@gofermart/bundle/build.ts"
-import { startPostgres } from "@gofermart/local-stack/postgres.ts"
+import { type EmbeddedPostgres, startPostgres } from "@gofermart/local-stack/postgres.ts"
 import { migrate } from "@gofermart/shared/migrate/migrate.ts"
 import type { TestProject } from "vitest/node"
 import { findBrowser } from "./browser.ts"
 import { cleanUpAfterThisProcess } from "./clean-up.ts"
 import { TEST_SERVER_SETTINGS } from "./server-settings.ts"
+import type { PgBouncer } from "./pgbouncer.ts"
 import { describeApi, type OpenApi } from "./openapi.ts"
 import { findRedisServer } from "@gofermart/local-stack/redis.ts"
 import { serveSharedSystems } from "./shared-systems.ts"
@@ -19,6 +20,8 @@ declare module "vitest" {
     folder: string
     /** A connection string in which DATABASE stands for the database's name. */
     postgresUrl: string
+    /** The same by a pooler in transaction mode, for what services and tests ask; empty where there is none. */
+    pooledUrl: string
     /** Where the addresses of the shared systems are served. */
     sharedSystems: string
     /** The path of a Redis server, or why there is none. */
@@ -31,7 +34,15 @@ declare module "vitest" {
 }
 
 /** Starts what all test files share, and ends it after the last. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default function setup(project: TestProject): Promise<() => Promise<void>> {
+  return startServers(project, async () => undefined)
+}
+
+/** `openPooler`: gives what is to be between the services and the server. */
+export async function startServers(
+  project: TestProject,
+  openPooler: (server: EmbeddedPostgres) => Promise<PgBouncer | undefined>,
+): Promise<() => Promise<void>> {
   const [, server, redisServer, browser, openapi] = await Promise.all([
     build(),
     startServer(),
@@ -40,15 +51,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
     describeApi(),
   ])
   const { postgres, folder } = server
-  const shared = await serveSharedSystems(postgres, folder)
+  const pooler = await openPooler(postgres)
+  const pooledUrl = pooler?.through(postgres.url("DATABASE")) ?? ""
+  const shared = await serveSharedSystems(postgres, folder, pooledUrl)
   project.provide("folder", folder)
   project.provide("postgresUrl", postgres.url("DATABASE"))
+  project.provide("pooledUrl", pooledUrl)
   project.provide("sharedSystems", shared.url)
   project.provide("redisServer", redisServer)
   project.provide("browser", browser)
   project.provide("openapi", openapi)
   return async () => {
     await shared.close()
+    await pooler?.close()
     await server.stop()
   }
 }

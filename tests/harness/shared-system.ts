@@ -34,12 +34,13 @@ export async function joinSharedSystem(): Promise<SharedSystem> {
   const url = `${inject("sharedSystems")}/${process.env["VITEST_POOL_ID"]}`
   const response = await fetch(url)
   if (!response.ok) throw new Error(await response.text())
-  const { apiUrl, operatorsUrl, databaseUrl, logFile } = (await response.json()) as SharedAddresses
+  const { apiUrl, operatorsUrl, databaseUrl, queueUrl, logFile } =
+    (await response.json()) as SharedAddresses
   watchLog(logFile)
   const processes = await openProcesses({
     ...TEST_SETTINGS,
     DATABASE_URL: databaseUrl,
-    QUEUE_URL: databaseUrl,
+    QUEUE_URL: queueUrl,
   })
   const database = testDatabase(databaseUrl, async () => {})
   atFileEnd(async () => {

@@ -11,28 +11,33 @@ export interface SharedAddresses {
   apiUrl: string
   operatorsUrl: string
   databaseUrl: string
+  queueUrl: string
   logFile: string
 }
 
 /**
  * Serves the addresses of the systems that test files share, at `/<VITEST_POOL_ID>`: one for each
  * vitest worker, started when its first file asks, so that no two files use one at the same time.
+ * `pooledUrl`: see `ProvidedContext`.
  * `close` ends them.
  */
 export async function serveSharedSystems(
   postgres: EmbeddedPostgres,
   logFolder: string,
+  pooledUrl: string,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const apis: Child[] = []
   const start = async (worker: string): Promise<SharedAddresses> => {
     const name = `shared_${worker}`
     await copyTemplate(postgres.url("postgres"), name)
-    const databaseUrl = postgres.url(name)
+    const queueUrl = postgres.url(name)
+    const databaseUrl = pooledUrl === "" ? queueUrl : pooledUrl.replace("DATABASE", name)
     const logFile = join(logFolder, `${name}.log`)
-    const api = await startChild("api", { ...TEST_SETTINGS, DATABASE_URL: databaseUrl }, logFile)
+    const settings = { ...TEST_SETTINGS, DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl }
+    const api = await startChild("api", settings, logFile)
     apis.push(api)
     const { url: apiUrl = "", operatorsUrl = "" } = api.details
-    return { apiUrl, operatorsUrl, databaseUrl, logFile }
+    return { apiUrl, operatorsUrl, databaseUrl, queueUrl, logFile }
   }
   const systems = new Map<string, Promise<SharedAddresses>>()
   const server = createServer((request, response) => {

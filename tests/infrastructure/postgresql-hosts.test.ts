@@ -21,6 +21,7 @@ import { USABLE } from "../settings/entries.ts"
 import { start } from "../settings/run.ts"
 
 const silent = createLogger("tests", "silent")
+const NONE_WRITTEN = { tables: [], functions: [] }
 const NOBODY = "127.0.0.1:1"
 
 let pair: PostgresPair
@@ -103,12 +104,14 @@ describe("a role that no host has", () => {
     const logger = createLogger("tests", "silent")
     logger.warn = (...said: unknown[]) => void lines.push(JSON.stringify(said))
     const url = urlOf([standby.address, NOBODY], "target_session_attrs=primary")
-    const waits = waitForDatabase(url, [], logger)
+    const waits = waitForDatabase(url, NONE_WRITTEN, logger)
     await eventually("it is said", async () => lines.length > 0)
     expect(lines[0]).toContain("the server is a standby")
     // What somebody has to mend is no reason to wait.
     const wrong = url.replace(/:[^:@]*@/, ":wrong@")
-    await expect(waitForDatabase(wrong, [], silent)).rejects.toThrow(/refuses its user name/)
+    await expect(waitForDatabase(wrong, NONE_WRITTEN, silent)).rejects.toThrow(
+      /refuses its user name/,
+    )
     await promoteInstead()
     await waits
   })

@@ -1,8 +1,9 @@
 import { readOptions, Schema as StartSettings } from "@gofermart/local-stack/options.ts"
 import { readConfig, Settings as SimulatorSettings } from "@gofermart/scoring-simulator/config.ts"
-import { Schema as MigrateSettings } from "@gofermart/shared/migrate/migrate.ts"
-import { connectionRules } from "@gofermart/shared/queue/connection-settings.ts"
-import { readEnv } from "@gofermart/shared/runtime/env.ts"
+import {
+  readMigrationSettings,
+  Schema as MigrateSettings,
+} from "@gofermart/shared/migrate/settings.ts"
 import type { Settings } from "@gofermart/shared/runtime/setting.ts"
 import { Backends } from "../../packages/operator/src/command-line/backends.ts"
 import { Schema as OperatorSettings, ScoringSchema } from "../../packages/operator/src/settings.ts"
@@ -49,7 +50,7 @@ export const ENTRIES: Record<string, Entry> = {
   start: { settings: StartSettings.properties, read: (env) => readOptions([], env) },
   migrate: {
     settings: MigrateSettings.properties,
-    read: (env) => readEnv(MigrateSettings, env, connectionRules),
+    read: readMigrationSettings,
   },
   gofermart: { settings: OperatorSettings.properties, read: (env) => new Backends(env, false) },
   recheck: {

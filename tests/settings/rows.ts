@@ -295,6 +295,10 @@ export const UNUSABLE: Record<string, Row[]> & Record<SettingName, Row[]> = {
   DATABASE_CONNECTIONS_MAX: FROM_ONE,
   DATABASE_PASSWORD: [["secret\u0007secret", /it has one/]],
   DATABASE_URL: POSTGRESQL,
+  MIGRATION_DATABASE_URL: [
+    ...POSTGRESQL,
+    ["postgresql://user@db.test/points?pooler=transaction", /past the pooler/],
+  ],
   FLEET_WATCH_INTERVAL: [...DURATION, ["31s", /it is longer/]],
   LEDGER_CHECK_INTERVAL: DURATION,
   LIVENESS_TIMEOUT: DURATION,

@@ -2,7 +2,7 @@ import { allSettings as workerSettings } from "@gofermart/accrual-worker/config.
 import { allSettings as apiSettings } from "@gofermart/api/config.ts"
 import { allSettings as commandSettings } from "@gofermart/operator/settings.ts"
 import { Settings as SimulatorSchema } from "@gofermart/scoring-simulator/config.ts"
-import { Schema as MigrateSchema } from "@gofermart/shared/migrate/migrate.ts"
+import { Schema as MigrateSchema } from "@gofermart/shared/migrate/settings.ts"
 import type { Settings } from "@gofermart/shared/runtime/setting.ts"
 import { allSettings as startSettings } from "./options.ts"
 

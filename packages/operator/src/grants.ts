@@ -4,8 +4,10 @@ import {
   migrationGrants,
   queueGrants,
   serviceGrants,
+  settingOfRole,
 } from "@gofermart/shared/db/grants.ts"
-import type { readConnections } from "@gofermart/shared/queue/connection-settings.ts"
+import { roleSettings } from "@gofermart/shared/db/role-settings.ts"
+import { isShared, type readConnections } from "@gofermart/shared/queue/connection-settings.ts"
 import { queueSchemaOf } from "@gofermart/shared/queue/postgres-pool.ts"
 import { isRedisUrl } from "@gofermart/shared/queue/redis-url.ts"
 import { say } from "./command-line/backends.ts"
@@ -39,6 +41,13 @@ export function printGrants(
     for (const { where, migration } of places) {
       say(`-- Before migrate, which runs as ${migrating}; in the database of ${where}`)
       for (const statement of grantStatements(migration, migrating)) say(statement)
+    }
+  }
+  if (isShared(databaseUrl)) {
+    say(`-- For the pooler in transaction mode, which passes no settings on`)
+    const database = databaseOf(databaseUrl)
+    for (const statement of settingOfRole(running, database, roleSettings(schemaOf(databaseUrl)))) {
+      say(statement)
     }
   }
   for (const { where, services } of places) {

@@ -1,4 +1,5 @@
-import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { buildOperatorApp } from "@gofermart/shared/operator/listener.ts"

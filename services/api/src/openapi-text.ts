@@ -1,4 +1,5 @@
-import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { Readiness } from "@gofermart/shared/readiness/readiness.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"

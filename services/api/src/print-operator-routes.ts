@@ -1,5 +1,6 @@
 import { subscribe } from "node:diagnostics_channel"
-import { openDatabase, SERVICE_TIMEOUTS } from "@gofermart/shared/db/client.ts"
+import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
 import { exitWhenWritten } from "@gofermart/shared/runtime/exit.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"

@@ -2,11 +2,15 @@ import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
 import { openScoringClient, type ScoringClient } from "@gofermart/scoring-client/client.ts"
 import { readScoring } from "@gofermart/scoring-client/settings.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import { connectionRules, readConnections } from "@gofermart/shared/queue/connection-settings.ts"
+import {
+  connectionRules,
+  isShared,
+  readConnections,
+} from "@gofermart/shared/queue/connection-settings.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { printable } from "@gofermart/shared/domain/printable.ts"
 import { expectAnswer } from "@gofermart/shared/db/expect-answer.ts"
-import { readEnv, toMs } from "@gofermart/shared/runtime/env.ts"
+import { readEnv, type Rule, toMs } from "@gofermart/shared/runtime/env.ts"
 import { createLogger } from "@gofermart/shared/runtime/logger.ts"
 import { Type } from "typebox"
 import { withTimeout } from "@gofermart/shared/runtime/with-timeout.ts"
@@ -20,6 +24,13 @@ export const EXIT_FAILED = 2
 const STATEMENT_TIMEOUT_MS = 600_000
 export const CONNECT_TIMEOUT_MS = 10_000
 const QUEUE_TIMEOUT_MS = 10_000
+
+/** The pooler passes on no limit for the longer statements of commands. */
+const LONG_STATEMENTS: Rule<{ DATABASE_URL: string }> = {
+  of: ["DATABASE_URL"],
+  isKept: ({ DATABASE_URL: url }) => !isShared(url),
+  says: "DATABASE_URL must lead past the pooler in transaction mode: the statements of commands take longer than the services'",
+}
 
 /** Prints a line. What it tells of others, such as a login, does not steer the terminal. */
 export function say(line: string): void {
@@ -41,7 +52,7 @@ export class Backends {
     if (pollsScoring) {
       readEnv(Type.Object(allSettings), env, connectionRules)
     }
-    const read = readEnv(Schema, env, connectionRules)
+    const read = readEnv(Schema, env, [...connectionRules, LONG_STATEMENTS])
     const { databaseUrl, queueUrl } = readConnections(read)
     this.leaseMs = toMs(read.REQUEUE_LEASE_MIN)
     this.#databaseUrl = databaseUrl

@@ -36,9 +36,6 @@ export interface DatabaseLimits {
   statementTimeoutMs: number
 }
 
-/** The waits of a service, whose callers give up before long. */
-export const SERVICE_TIMEOUTS = { connectTimeoutMs: 5_000, statementTimeoutMs: 10_000 }
-
 /** The client gives the server this much longer than the server gives the statement. */
 const ANSWER_MARGIN_MS = 2_000
 
@@ -62,12 +59,17 @@ export function openDatabase(
     ...connectionOptions(databaseUrl, applicationName, limits),
     max: limits.connectionsMax,
   })
+  const { pooler = "none" } = connectionBy(databaseUrl)
   measurePool(pool)
-  limitStatements(pool)
+  limitStatements(pool, {
+    defaultMs: limits.statementTimeoutMs,
+    isShared: pooler === "transaction",
+  })
   const adapter = new DatelessPg(pool, {
     disposeExternalPool: true,
     schema: schemaOf(databaseUrl),
-    statementNameGenerator: statementNames(),
+    // Behind such a pooler the next statement may come to another session, which has not prepared it.
+    statementNameGenerator: pooler === "transaction" ? () => "" : statementNames(),
   })
   return new PrismaClient({ adapter, errorFormat: "minimal" })
 }
@@ -78,13 +80,19 @@ export function connectionOptions(
   applicationName: string,
   limits: Omit<DatabaseLimits, "connectionsMax">,
 ) {
+  const connection = connectionBy(databaseUrl)
+  const timeouts = {
+    statement_timeout: limits.statementTimeoutMs,
+    idle_in_transaction_session_timeout: limits.statementTimeoutMs,
+  }
   return {
-    ...connectionBy(databaseUrl),
+    ...connection,
+    ...(connection.pooler === "none"
+      ? timeouts
+      : { settings: { ...connection.settings, ...timeouts } }),
     application_name: applicationName,
     connectionTimeoutMillis: limits.connectTimeoutMs,
-    statement_timeout: limits.statementTimeoutMs,
     query_timeout: limits.statementTimeoutMs + ANSWER_MARGIN_MS,
-    idle_in_transaction_session_timeout: limits.statementTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   }

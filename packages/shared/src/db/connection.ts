@@ -1,4 +1,5 @@
 import { readAddress, splitUrl, userOf } from "../runtime/url-text.ts"
+import { poolerOf, type SessionSettings, startOptions } from "./pooler.ts"
 import { Route } from "./route.ts"
 import type { RoutedConfig } from "./routed-client.ts"
 import type { ServerRole } from "./server-role.ts"
@@ -15,6 +16,8 @@ const READ_HERE = [
   "schema",
   "options",
   "target_session_attrs",
+  "pooler",
+  "pgbouncer",
   "ssl",
   "sslmode",
   "sslcert",
@@ -69,16 +72,21 @@ export function hostsOf(databaseUrl: string): { host: string; port: string }[] {
  * theirs by it.
  */
 export function connectionBy(databaseUrl: string): RoutedConfig {
-  const { schema, options } = Object.fromEntries(parametersOf(databaseUrl))
-  if (schema) return connectionInSchema(databaseUrl, schema)
-  return { route: routeOf(databaseUrl), ...(options && { options }) }
+  return connectionWith(databaseUrl, parametersOf(databaseUrl).get("schema"))
 }
 
 /** The same with another schema. The URL's own `options` stay. */
 export function connectionInSchema(databaseUrl: string, schema: string): RoutedConfig {
-  const own = parametersOf(databaseUrl).get("options") ?? ""
-  const options = `${own} -c search_path="${schema}"`.trim()
-  return { route: routeOf(databaseUrl), options }
+  return connectionWith(databaseUrl, schema)
+}
+
+function connectionWith(databaseUrl: string, schema: string | undefined): RoutedConfig {
+  const parameters = parametersOf(databaseUrl)
+  const pooler = poolerOf(parameters)
+  const settings: SessionSettings = schema ? { search_path: `"${schema}"` } : {}
+  const own = parameters.get("options") ?? ""
+  const options = `${own} ${startOptions(pooler, settings)}`.trim()
+  return { route: routeOf(databaseUrl), pooler, settings, ...(options && { options }) }
 }
 
 function routeOf(databaseUrl: string): Route {

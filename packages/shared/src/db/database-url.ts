@@ -6,6 +6,7 @@ import { setting } from "../runtime/setting.ts"
 import { splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
 import { parametersOf } from "./connection.ts"
 import { whatIsWrongInHosts } from "./database-hosts.ts"
+import { POOLERS, poolerOf } from "./pooler.ts"
 import { SSL_MODES, sslModeOf, SYSTEM_AUTHORITIES } from "./tls-modes.ts"
 
 const SCHEME = /^postgres(ql)?:\/\//
@@ -21,6 +22,8 @@ const PARAMETERS = [
   "host",
   "port",
   "target_session_attrs",
+  "pooler",
+  "pgbouncer",
   "user",
   "password",
   "schema",
@@ -92,7 +95,28 @@ function whatIsWrongInParameters(text: string): string | undefined {
   if (/(?<!\\)(\\\\)*\\$/.test(options)) return "its options end with a single backslash"
   const badTimeout = TIMEOUTS.find((name) => !/^[0-9]*$/.test(parameters.get(name) ?? ""))
   if (badTimeout !== undefined) return `its ${badTimeout} is not a number of milliseconds`
-  return whatIsWrongInTls(parameters) ?? whatIsWrongInFiles(parameters)
+  return (
+    whatIsWrongInPooler(parameters) ??
+    whatIsWrongInTls(parameters) ??
+    whatIsWrongInFiles(parameters)
+  )
+}
+
+function whatIsWrongInPooler(parameters: Map<string, string>): string | undefined {
+  const named = parameters.get("pooler")
+  const isPgBouncer = parameters.get("pgbouncer")
+  if (named && !POOLERS.some((name) => name === named)) {
+    return `its pooler is none of ${POOLERS.join(", ")}`
+  }
+  if (isPgBouncer && isPgBouncer !== "true" && isPgBouncer !== "false") {
+    return "its pgbouncer is neither true nor false: write pooler=session or pooler=transaction"
+  }
+  if (named && isPgBouncer) return "it has pgbouncer beside pooler, which says more"
+  if (poolerOf(parameters) === "none") return undefined
+  const refused = ["options", ...TIMEOUTS].find((name) => parameters.get(name))
+  return refused === undefined
+    ? undefined
+    : `a pooler refuses its ${refused}: leave it out, and set what it sets on the role`
 }
 
 function whatIsWrongInTls(parameters: Map<string, string>): string | undefined {

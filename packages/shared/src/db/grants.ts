@@ -1,5 +1,6 @@
 import { escapeIdentifier } from "pg"
 import { DEFAULT_SCHEMA } from "./connection.ts"
+import type { SessionSettings } from "./pooler.ts"
 import { API_RIGHTS, TABLES, WORKER_RIGHTS } from "./needed-rights.ts"
 
 /** In the order in which they are told. */
@@ -47,6 +48,12 @@ export function tellGrants(grants: Grant[]): string[] {
 /** The same, complete. */
 export function grantStatements(grants: Grant[], role: string): string[] {
   return tellGrants(grants).map((grant) => `${grant} TO ${escapeIdentifier(role)};`)
+}
+
+/** Statements that give a role settings of its own in one database. */
+export function settingOfRole(role: string, database: string, settings: SessionSettings): string[] {
+  const begin = `ALTER ROLE ${escapeIdentifier(role)} IN DATABASE ${escapeIdentifier(database)}`
+  return Object.entries(settings).map(([name, value]) => `${begin} SET ${name} = ${value};`)
 }
 
 /** What API, workers and operators' commands need together, beside the queue. */

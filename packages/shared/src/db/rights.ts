@@ -48,8 +48,9 @@ export async function whatLacksInQueue(
                       AND NOT has_table_privilege(c.oid, privilege))
      UNION ALL
      SELECT 'USAGE', 'ALL SEQUENCES IN SCHEMA', name FROM here
-      WHERE EXISTS (SELECT FROM pg_class c WHERE relnamespace = here.oid AND relkind = 'S'
-                      AND NOT has_sequence_privilege(c.oid, 'USAGE'))
+      WHERE EXISTS (SELECT FROM pg_class c WHERE relnamespace = here.oid
+                      -- In this order: it fails on what is no sequence.
+                      AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') END)
      UNION ALL
      SELECT 'EXECUTE', 'ALL FUNCTIONS IN SCHEMA', name FROM here
       WHERE EXISTS (SELECT FROM pg_proc p WHERE pronamespace = here.oid

@@ -1,4 +1,5 @@
 import { Client, type ClientConfig } from "pg"
+import { type Pooler, type SessionSettings, settingStatements } from "./pooler.ts"
 import type { GivesUp, Route, Way } from "./route.ts"
 import { expectRole, READ_ONLY } from "./server-role.ts"
 
@@ -12,6 +13,9 @@ const HOST_TIMEOUT_MIN_MS = 500
 /** How a connection is opened: see `connectionBy`. */
 export interface RoutedConfig extends ClientConfig {
   route: Route
+  pooler?: Pooler
+  /** What the session has to have set, where its start does not say so. */
+  settings?: SessionSettings
 }
 
 /**
@@ -23,16 +27,24 @@ export class RoutedClient extends Client implements GivesUp {
   readonly #route: Route
   readonly #way: Way
   readonly #timeoutMs: number
+  readonly #setUp: string
   #isGivenUp = false
 
   constructor(config: RoutedConfig) {
-    const { route, connectionTimeoutMillis: totalMs = CONNECT_TIMEOUT_MS, ...others } = config
+    const {
+      route,
+      pooler = "none",
+      settings = {},
+      connectionTimeoutMillis: totalMs = CONNECT_TIMEOUT_MS,
+      ...others
+    } = config
     const way = route.current
     const timeoutMs = Math.max(HOST_TIMEOUT_MIN_MS, Math.floor(totalMs / route.hostsCount))
     super({ ...others, ...way.config(), connectionTimeoutMillis: timeoutMs })
     this.#route = route
     this.#way = way
     this.#timeoutMs = timeoutMs
+    this.#setUp = settingStatements(pooler, settings)
     // Node ends a process in which nobody listens. Whoever uses the connection learns of it from the
     // statement that fails.
     this.on("error", () => {})
@@ -77,6 +89,7 @@ export class RoutedClient extends Client implements GivesUp {
       await super.connect()
       this.#way.open.add(this)
       await expectRole(this, this.#route.role, this.#timeoutMs)
+      if (this.#setUp !== "") await this.query(this.#setUp)
       return this
     } catch (cause) {
       const error = isTimeout(cause) ? new Error(CONNECT_TIMEOUT, { cause }) : cause

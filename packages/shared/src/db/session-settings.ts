@@ -61,7 +61,7 @@ async function whatIsWrongInSearchPath(
   const leadsThere = row?.current === schema || (row?.current === null && row.isUsable !== true)
   return leadsThere
     ? undefined
-    : `its search_path does not begin with ${schema}: name the right schema with schema= in the URL`
+    : `its search_path does not begin with ${schema}: name the right schema with schema= in the URL; behind a pooler in transaction mode set it on the role, as \`gofermart grants\` prints`
 }
 
 async function whatIsWrongInSettings(client: ClientBase): Promise<string | undefined> {

@@ -24,26 +24,25 @@ export function withLimit<Result>(limit: CallLimit, call: () => Promise<Result>)
  * Makes the statements of a pool keep to the limit of the call they belong to.
  *
  * The server has to end a statement: cancelled from outside it might just be committing, and be
- * reported as committed before a synchronous standby has it. `SET LOCAL` would need a transaction,
- * which costs three more round trips a statement. So a connection keeps the limit it was last given,
- * and is told another one only when that changes, which is seldom while there is much to do.
+ * reported as committed before a synchronous standby has it. `SET LOCAL` needs a transaction, which
+ * costs more round trips a statement. So a connection keeps the limit it was last given, and is told
+ * another one only when that changes, which is seldom while there is much to do. Where sessions are
+ * shared with others, who would get that limit, it takes the transaction.
  */
-export function limitStatements(pool: Pool): void {
+export function limitStatements(
+  pool: Pool,
+  { defaultMs, isShared }: { defaultMs: number; isShared: boolean },
+): void {
   const limitOf = new WeakMap<PoolClient, number>()
   const long = pLimit(Math.max(1, Math.floor(pool.options.max * LONG_CALLS_PART)))
   const checkOut = pool.connect.bind(pool)
 
-  const connect = async (statementMs?: number): Promise<PoolClient> => {
+  const connect = async (statementMs = defaultMs): Promise<PoolClient> => {
     const client = await checkOut()
-    if (limitOf.get(client) === statementMs) return client
+    if (isShared || (limitOf.get(client) ?? defaultMs) === statementMs) return client
     try {
-      if (statementMs === undefined) {
-        await client.query("RESET statement_timeout")
-        limitOf.delete(client)
-      } else {
-        await client.query(`SET statement_timeout = ${statementMs}`)
-        limitOf.set(client, statementMs)
-      }
+      await client.query(`SET statement_timeout = ${statementMs}`)
+      limitOf.set(client, statementMs)
     } catch (error) {
       client.release(error as Error)
       throw error
@@ -60,9 +59,13 @@ export function limitStatements(pool: Pool): void {
     try {
       // The client waits as long as for any statement: the server's limit does not cover a commit, which may
       // wait for a standby, and one that is given up and repeated would find its own rows there.
-      return await client.query(config)
+      if (!isShared || statementMs === undefined) return await client.query(config)
+      await client.query(`BEGIN; SET LOCAL statement_timeout = ${statementMs}`)
+      const result = await client.query(config)
+      await client.query("COMMIT")
+      return result
     } catch (error) {
-      if (!leavesConnectionUsable(error)) failure = error as Error
+      if (isShared || !leavesConnectionUsable(error)) failure = error as Error
       throw error
     } finally {
       client.release(failure)

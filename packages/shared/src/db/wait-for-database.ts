@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Logger } from "../runtime/logger.ts"
 import { reasonOf } from "../runtime/reason-of.ts"
-import { connectionOptions, SERVICE_TIMEOUTS } from "./client.ts"
+import { connectionOptions } from "./client.ts"
+import { SERVICE_TIMEOUTS } from "./service-timeouts.ts"
 import { schemaOf } from "./connection.ts"
 import { refuseHopelessDatabase, unusable } from "./refusals.ts"
 import { whatLacksInSchema } from "./rights.ts"
+import { whatIsWrongInRole } from "./role-settings.ts"
 import { whatIsWrongInSession } from "./session-settings.ts"
 import type { NeededRights } from "./needed-rights.ts"
 import { withClient } from "./with-client.ts"
@@ -41,7 +43,8 @@ async function expectRights(databaseUrl: string, rights: NeededRights): Promise<
     const schema = schemaOf(databaseUrl)
     const wrong =
       (await whatLacksInSchema(client, schema, rights)) ??
-      (await whatIsWrongInSession(client, schema))
+      (await whatIsWrongInSession(client, schema)) ??
+      (config.pooler === "transaction" ? await whatIsWrongInRole(client) : undefined)
     if (wrong !== undefined) throw unusable("DATABASE_URL", wrong)
   })
 }

@@ -1,16 +1,14 @@
 import { constants } from "node:os"
-import { connectionRules, readConnections } from "../queue/connection-settings.ts"
 import { readConfigOrExit } from "../runtime/config-exit.ts"
-import { ConfigError, readEnv } from "../runtime/env.ts"
+import { ConfigError } from "../runtime/env.ts"
 import { createLogger, logConsole } from "../runtime/logger.ts"
 import { exitIfHelp } from "../runtime/settings-help.ts"
 import { endOnUncaught } from "../runtime/uncaught.ts"
-import { migrate, Schema } from "./migrate.ts"
+import { migrate } from "./migrate.ts"
+import { readMigrationSettings, Schema } from "./settings.ts"
 
 exitIfHelp("Brings the database's schema up to date, and the queue's.", Schema.properties)
-const { databaseUrl, queueUrl } = readConfigOrExit(() =>
-  readConnections(readEnv(Schema, process.env, connectionRules)),
-)
+const { databaseUrl, queueUrl } = readConfigOrExit(() => readMigrationSettings(process.env))
 const logger = createLogger("migrate", "info")
 endOnUncaught(logger)
 logConsole(logger)

@@ -3,10 +3,8 @@ import { findPackageJSON } from "node:module"
 import { dirname, join } from "node:path"
 import { type ClientBase, escapeIdentifier } from "pg"
 import { migrateQueue } from "../queue/postgres-pool.ts"
-import { connectionSettings } from "../queue/connection-settings.ts"
 import { isRedisUrl } from "../queue/redis-url.ts"
 import { ConfigError } from "../runtime/env.ts"
-import { defineSettings } from "../runtime/setting.ts"
 import { connectionBy, DEFAULT_SCHEMA, schemaOf } from "../db/connection.ts"
 import { expectAnswer } from "../db/expect-answer.ts"
 import { forgetUnfinished, type MigrationReport, runScript, takingTurns } from "./scripts.ts"
@@ -21,9 +19,6 @@ const CONNECT_TIMEOUT_MS = 10_000
 const ALREADY_THERE = new Set(["42P06", "23505"])
 /** Until a migration that does not get a lock fails. */
 const LOCK_WAIT_MAX_MS = 600_000
-
-/** What `migrate` is told by its environment. */
-export const Schema = defineSettings(connectionSettings)
 
 // Where this runs, as a source or built: in a package, which lies two folders deep.
 const packageFolder = dirname(findPackageJSON("..", import.meta.url) ?? "")

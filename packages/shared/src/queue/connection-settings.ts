@@ -1,6 +1,7 @@
 import { Type } from "typebox"
 import { parametersOf, withPassword } from "../db/connection.ts"
 import { databaseUrl } from "../db/database-url.ts"
+import { poolerOf } from "../db/pooler.ts"
 import { hasControlCharacter, type Rule, textSetting } from "../runtime/env.ts"
 import { setting } from "../runtime/setting.ts"
 import { userOf } from "../runtime/url-text.ts"
@@ -55,6 +56,12 @@ export const connectionRules: Rule<Partial<ConnectionsRead>>[] = [
     says: "DATABASE_URL has a password: DATABASE_PASSWORD must not be set",
   },
   {
+    of: ["DATABASE_URL", "QUEUE_URL"],
+    isKept: ({ DATABASE_URL: database, QUEUE_URL: queue = database }) =>
+      queue === undefined || isRedisUrl(queue) || !isShared(queue),
+    says: "QUEUE_URL must name a Redis, or a PostgreSQL without a pooler in transaction mode between: workers listen there for new jobs",
+  },
+  {
     of: ["QUEUE_URL", "QUEUE_PREFIX"],
     isKept: ({ QUEUE_URL: url, QUEUE_PREFIX: prefix }) =>
       prefix === undefined || (url !== undefined && isRedisUrl(url)),
@@ -67,6 +74,11 @@ export const connectionRules: Rule<Partial<ConnectionsRead>>[] = [
     says: "QUEUE_URL has a prefix: QUEUE_PREFIX must not be set",
   },
 ]
+
+/** Whether a database is behind a pooler in transaction mode, so that each transaction may have another session. */
+export function isShared(databaseUrl: string): boolean {
+  return poolerOf(parametersOf(databaseUrl)) === "transaction"
+}
 
 function hasPassword(url: string): boolean {
   return userOf(url).includes(":") || parametersOf(url).has("password")
