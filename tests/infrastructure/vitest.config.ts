@@ -12,7 +12,11 @@ const isEverything = process.env["EVERY_INFRASTRUCTURE_TEST"] === "true"
 /** What asks the database everything that services ask it, through a pooler in transaction mode. */
 const POOLED = ["api/**/*.test.ts", "ledger/*.test.ts"]
 /** Of those what looks at sessions, or migrates. */
-const ABOUT_SESSIONS = ["api/session-settings.test.ts", "ledger/migrate.test.ts"]
+const ABOUT_SESSIONS = [
+  "api/session-settings.test.ts",
+  "ledger/migrate.test.ts",
+  "ledger/functions.test.ts",
+]
 
 const common = {
   root,
