@@ -109,23 +109,20 @@ describe("a role that no host has", () => {
     expect(lines[0]).toContain("the server is a standby")
     // What somebody has to mend is no reason to wait.
     const wrong = url.replace(/:[^:@]*@/, ":wrong@")
-    await expect(waitForDatabase(wrong, NONE_WRITTEN, silent)).rejects.toThrow(
-      /refuses its user name/,
-    )
-    await promoteInstead()
+    await expect(waitForDatabase(wrong, NONE_WRITTEN, silent)).rejects.toThrow(/refuses its user name/)
+    await promoteInstead(pair.servers)
     await waits
   })
 })
 
 /** The standby becomes the primary, and what was the primary is read only from then on. */
-async function promoteInstead(): Promise<void> {
-  await promote(standby)
-  await executeAll(primary.ownUrl, [
+async function promoteInstead([former, next]: PostgresPair["servers"]): Promise<void> {
+  await promote(next)
+  await executeAll(former.ownUrl, [
     "ALTER SYSTEM RESET synchronous_standby_names",
     "ALTER SYSTEM SET default_transaction_read_only = on",
     "SELECT pg_reload_conf()",
   ])
-  ;[primary, standby] = [standby, primary]
 }
 
 describe("a server that becomes read only while connections to it are open", () => {
@@ -140,30 +137,22 @@ describe("a server that becomes read only while connections to it are open", () 
   }
 
   it("gives all of them up with the first refusal, each between its transactions", async () => {
-    const hosts = [primary.address, standby.address]
-    const url = urlOf(hosts, "target_session_attrs=read-write")
-    const pool = openPool({ ...connectionBy(url), connectionTimeoutMillis: 5_000, max: 4 })
+    const { servers, database } = await startPostgresPair()
+    const [, next] = servers
+    const pool = openPool({ ...connectionBy(database.url), connectionTimeoutMillis: 5_000, max: 4 })
     atEndOrBefore(() => pool.end())
     const [listening, busy] = await openAll(pool)
     const ended = Promise.withResolvers<Error>()
     listening.on("error", ended.resolve)
 
-    // The other one takes writes from now on, and this one takes none.
-    await executeAll(standby.ownUrl, [
-      "ALTER SYSTEM RESET default_transaction_read_only",
-      "SELECT pg_reload_conf()",
-    ])
-    await executeAll(primary.ownUrl, [
-      "ALTER SYSTEM SET default_transaction_read_only = on",
-      "SELECT pg_reload_conf()",
-    ])
-    const write = () => pool.query("SELECT nextval('something')")
+    await promoteInstead(servers)
     await eventually("the other one takes writes", () =>
-      executeAll(standby.ownUrl, ["CREATE SEQUENCE IF NOT EXISTS something"]).then(
+      executeAll(next.ownUrl, ["CREATE SEQUENCE IF NOT EXISTS something"]).then(
         () => true,
         () => false,
       ),
     )
+    // Its session is told of the new setting in the server's own time.
     await eventually("the old one refuses a write", async () => {
       const error: unknown = await pool
         .query("CREATE SEQUENCE something")
@@ -176,8 +165,10 @@ describe("a server that becomes read only while connections to it are open", () 
     await busy.query("COMMIT")
     busy.release()
     listening.release()
-    for (let i = 0; i < 4; i++) expect((await write()).rowCount).toBe(1)
+    for (let i = 0; i < 4; i++) {
+      expect((await pool.query("SELECT nextval('something')")).rowCount).toBe(1)
+    }
     const { rows: at } = await pool.query<{ port: number }>("SELECT inet_server_port() AS port")
-    expect(at[0]?.port).toBe(portOf(standby.address))
+    expect(at[0]?.port).toBe(portOf(next.address))
   })
 })

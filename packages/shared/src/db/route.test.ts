@@ -123,3 +123,21 @@ it("of several hosts each is tried in every way", async () => {
   const { places } = await tried(route, { "a TLS": NO_TLS, a: new ServerRoleError(true) })
   expect(places).toEqual(["a TLS", "a", "b TLS"])
 })
+
+it("a server that is read only is left by all connections to it, at most once a second", () => {
+  vi.useFakeTimers({ toFake: ["performance"] })
+  onTestFinished(() => void vi.useRealTimers())
+  const route = routeOf("a,b", "target_session_attrs=read-write")
+  const leave = route.current
+  const stays = { giveUp: vi.fn<() => void>() }
+  const goes = { giveUp: vi.fn<() => void>() }
+  leave.open.add(goes)
+  route.pass(leave, AWAY)
+  route.current.open.add(stays)
+  for (let i = 0; i < 3; i++) route.leave(leave)
+  expect(goes.giveUp).toHaveBeenCalledOnce()
+  vi.advanceTimersByTime(1_000)
+  route.leave(leave)
+  expect(goes.giveUp).toHaveBeenCalledTimes(2)
+  expect(stays.giveUp).not.toHaveBeenCalled()
+})
