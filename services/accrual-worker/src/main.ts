@@ -1,4 +1,5 @@
 import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { WORKER_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
 import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
@@ -16,7 +17,6 @@ import { healthRoute, Progress } from "./operator/liveness.ts"
 import { requeueOverdue } from "./requeue/requeue.ts"
 import { openScoringClient } from "@gofermart/scoring-client/client.ts"
 import { ScoringPacer } from "./pacing/pacer.ts"
-import { WORKER_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
 import { startWorker } from "./worker.ts"
 
 /** A call that takes longer when the process is to end is given up, and its job goes back. */

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto"
-import { setTimeout as sleep } from "node:timers/promises"
 import { constants } from "node:zlib"
 import fastifyCompress from "@fastify/compress"
 import fastifyCookie from "@fastify/cookie"
@@ -71,7 +70,7 @@ const HEADERS_TIMEOUT_MS = 10_000
 const SLOW_CHECK_INTERVAL_MS = 1_000
 const HANDLER_TIMEOUT_MS = 30_000
 const IDLE_CLOSE_INTERVAL_MS = 100
-/** At a shutdown, in which clients learn from an answer that their connection ends. */
+/** At a shutdown, in which clients learn from an answer that their connection ends; proxies keep idle ones for less. */
 const DRAIN_MS = 500
 /** Smaller bodies grow when compressed. */
 const COMPRESSED_BYTES_MIN = 1_024
@@ -183,7 +182,6 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   }
   app.addHook("preClose", async () => orderWaiter.close())
   drainConnections(app)
-  app.addHook("preClose", async () => closeWhatBecomesIdle(app))
   app.addHook("onClose", () => enqueuer.close())
 
   aliveRoute(app)
@@ -215,26 +213,29 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
 /**
  * A server that closes drops idle connections, and with them a request that is just coming in on
- * one: its client would see a reset. So for a while every answer says that it is the connection's
- * last, also those that were under way before.
+ * one: its client would see a reset. So they stay for a while, in which every answer says that it is its
+ * connection's last, also those that were under way before.
+ *
+ * No connection is taken meanwhile. A proxy to which one is refused has sent nothing and goes on to the next API;
+ * one that is taken, and not yet read from when the server stops listening, is reset after its request was sent.
+ * While answers end their connections each request needs a new one, so that the listening has to end before.
  */
 function drainConnections(app: FastifyInstance): void {
+  const { server } = app
+  const closeIdleConnections = server.closeIdleConnections.bind(server)
+  // Node and the framework call it as they end the listening.
+  server.closeIdleConnections = () => {}
   let isClosing = false
   app.addHook("onSend", async (_request, reply) => {
     if (isClosing) reply.header("connection", "close")
   })
   app.addHook("preClose", async () => {
     isClosing = true
-    await sleep(DRAIN_MS)
+    // A connection whose answer was under way is idle only after it, and nothing else would end it before its client.
+    const closeWhatBecomesIdle = () =>
+      setInterval(closeIdleConnections, IDLE_CLOSE_INTERVAL_MS).unref()
+    setTimeout(closeWhatBecomesIdle, DRAIN_MS).unref()
   })
-}
-
-/**
- * A connection whose answer was under way when the server began to close is idle only after it,
- * and nothing else would end it before its client does.
- */
-function closeWhatBecomesIdle(app: FastifyInstance): void {
-  setInterval(() => app.server.closeIdleConnections(), IDLE_CLOSE_INTERVAL_MS).unref()
 }
 
 /** A caller's id is kept when it is one that can go into a log line as it is. */

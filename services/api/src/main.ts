@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { openDatabase } from "@gofermart/shared/db/client.ts"
+import { API_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
 import { SERVICE_TIMEOUTS } from "@gofermart/shared/db/service-timeouts.ts"
 import { waitForDatabase } from "@gofermart/shared/db/wait-for-database.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
@@ -13,7 +15,9 @@ import { buildApp } from "./app.ts"
 import { allSettings, readConfig } from "./config.ts"
 import { buildApiOperatorApp } from "./operator/app.ts"
 import { watchFleet } from "./operator/fleet.ts"
-import { API_RIGHTS } from "@gofermart/shared/db/needed-rights.ts"
+
+/** For a proxy that asks `/readyz` four times a second, and believes the second refusal. */
+const ANNOUNCED_MS = 1_000
 
 exitIfHelp("The API of Gofermart: customers upload orders, and pay with points.", allSettings)
 const config = readConfigOrExit(() => readConfig(process.env))
@@ -39,6 +43,7 @@ shutdown.onClose("readiness", () => readiness.close())
 const app = await buildApp({ config, database, queue, readiness, logger })
 const url = await listen(app, config.address, "RUN_ADDRESS")
 shutdown.onClose("app", () => app.close(), shutdown.longStepMs)
+shutdown.onClose("announcement", announceStop, 2 * ANNOUNCED_MS)
 
 await waitForDatabase(config.databaseUrl, API_RIGHTS, logger)
 const openedQueue = await queue
@@ -64,3 +69,9 @@ shutdown.onClose("fleet watch", () => {
 })
 
 shutdown.announce("serving", { url, operatorsUrl })
+
+/** Proxies that ask `/readyz` send the last request before connections are refused. Nobody else needs to be waited for. */
+async function announceStop(): Promise<void> {
+  readiness.announceStop()
+  if (config.operators.trustedProxies.length > 0) await sleep(ANNOUNCED_MS)
+}

@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * The database can be written
-         * @description Each instance asks the database and the queue once a second, whoever calls. Three failures in a row make it not ready, one success ready. A queue that cannot be written is `degraded` and does not count: uploads go on without it.
+         * @description Each instance asks the database and the queue once a second, whoever calls. Three failures in a row make it not ready, one success ready. A queue that cannot be written is `degraded` and does not count: uploads go on without it. A process that is about to end is not ready, and serves requests for another while.
          */
         get: operations["isReady"];
         put?: never;
@@ -548,6 +548,8 @@ export interface operations {
                          * @example It is set to read only.
                          */
                         queue_reason?: string;
+                        /** @description true: The process is about to end; send no more requests. */
+                        stopping?: boolean;
                     };
                 };
             };
@@ -658,6 +660,8 @@ export interface operations {
                          * @example It is set to read only.
                          */
                         queue_reason?: string;
+                        /** @description true: The process is about to end; send no more requests. */
+                        stopping?: boolean;
                     };
                 };
             };

@@ -25,6 +25,9 @@ export const ReadinessSchema = Type.Object({
   database_reason: ReasonSchema,
   queue: Type.Enum(["ok", "degraded"], { type: "string" }),
   queue_reason: ReasonSchema,
+  stopping: Type.Optional(
+    Type.Boolean({ description: "true: The process is about to end; send no more requests." }),
+  ),
 })
 
 /** Knows whether this process can write to the database and to the queue, and why not. */
@@ -34,6 +37,7 @@ export class Readiness {
   readonly #queue: WriteProbe
   readonly #closing = new AbortController()
   #watching: Promise<unknown> = Promise.resolve()
+  #isStopping = false
 
   /**
    * Nothing is asked before `watch`.
@@ -72,6 +76,11 @@ export class Readiness {
     this.#watching = Promise.all([this.#database.watch(signal), this.#queue.watch(signal)])
   }
 
+  /** From now on the answer says that the process is about to end. */
+  announceStop(): void {
+    this.#isStopping = true
+  }
+
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#watching
@@ -94,6 +103,7 @@ export class Readiness {
       ...(database === undefined ? {} : { database_reason: REASONS[database] }),
       queue: queue === undefined ? "ok" : "degraded",
       ...(queue === undefined ? {} : { queue_reason: REASONS[queue] }),
+      ...(this.#isStopping ? { stopping: true } : {}),
     }
   }
 }

@@ -6,7 +6,7 @@ const schema = {
   operationId: "isReady",
   summary: "The database can be written",
   description:
-    "Each instance asks the database and the queue once a second, whoever calls. Three failures in a row make it not ready, one success ready. A queue that cannot be written is `degraded` and does not count: uploads go on without it.",
+    "Each instance asks the database and the queue once a second, whoever calls. Three failures in a row make it not ready, one success ready. A queue that cannot be written is `degraded` and does not count: uploads go on without it. A process that is about to end is not ready, and serves requests for another while.",
   tags: ["health"],
   response: { 200: ReadinessSchema, 503: ReadinessSchema, ...PROBE_PROBLEMS },
 }
@@ -15,6 +15,7 @@ const schema = {
 export function readyRoute(app: FastifyInstance, readiness: Readiness): void {
   app.get("/readyz", { schema }, async (_request, reply) => {
     const ready = await readiness.describe()
-    return reply.code(ready.database === "ok" ? 200 : 503).send(ready)
+    const isReady = ready.database === "ok" && ready.stopping !== true
+    return reply.code(isReady ? 200 : 503).send(ready)
   })
 }
