@@ -19,6 +19,8 @@ const HEADERS_OF_ANY_ANSWER: ReadonlySet<string> = new Set([
   "keep-alive",
   "origin-agent-cluster",
   "referrer-policy",
+  // Of a proxy in front.
+  "server",
   "strict-transport-security",
   "transfer-encoding",
   "vary",

@@ -3,6 +3,9 @@ import { findProgram, REDIS_SERVERS } from "@gofermart/local-stack/find-program.
 import { whyNoOwnNetwork } from "./own-network.ts"
 
 export const BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+// Debian has them where only root's PATH leads.
+export const NGINX = ["nginx", "/usr/sbin/nginx"]
+export const HAPROXY = ["haproxy", "/usr/sbin/haproxy"]
 
 export interface Missing {
   what: string
@@ -25,6 +28,18 @@ const PROGRAMS = [
     isThere: async () => (await findProgram(BROWSERS)) !== undefined,
     packageName: "chromium",
     sign: /"browser"/,
+  },
+  {
+    what: "nginx",
+    isThere: async () => (await findProgram(NGINX)) !== undefined,
+    packageName: "nginx",
+    sign: /describeBehindProxies/,
+  },
+  {
+    what: "haproxy",
+    isThere: async () => (await findProgram(HAPROXY)) !== undefined,
+    packageName: "haproxy",
+    sign: /describeBehindProxies/,
   },
   {
     what: "ip with root's rights, which Linux alone has",
