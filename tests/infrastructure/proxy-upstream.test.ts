@@ -1,19 +1,20 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { connect } from "node:http2"
 import type { AddressInfo } from "node:net"
 import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { createGofermartClient, followEvents } from "@gofermart/client"
 import { freePort } from "@gofermart/local-stack/ports.ts"
-import { beforeAll, expect, it, onTestFinished } from "vitest"
+import { beforeAll, expect, it, onTestFinished, vi } from "vitest"
 import { eventually } from "../harness/eventually.ts"
 import { newNumber } from "../harness/numbers.ts"
 import { expectProblem } from "../harness/problem.ts"
 import { AUTHORITIES, describeBehindProxies } from "../harness/reverse-proxies.ts"
-import { overHttp1 } from "../harness/strict-client.ts"
+import { overHttp1, overHttp2 } from "../harness/strict-client.ts"
 import { startSystem } from "../harness/system.ts"
 
 const REQUESTS = 20
+/** Far less than a proxy would wait for an answer. */
+const LEFT_WITHIN_MS = 20_000
 
 /** A server in an API's place that is ready, and answers everything else as a test has it. */
 async function startUpstream(serve: (request: IncomingMessage, response: ServerResponse) => void) {
@@ -89,21 +90,22 @@ describeBehindProxies("an API", (start) => {
     })
   })
 
-  it("is left by a request whose client hangs up", async () => {
-    const waiting = Promise.withResolvers<void>()
-    const left = Promise.withResolvers<void>()
+  it.each([
+    ["HTTP/1.1", overHttp1],
+    ["HTTP/2", overHttp2],
+  ])("is left by a request over %s whose client hangs up", async (_name, over) => {
+    const [waiting, left] = [vi.fn<() => void>(), vi.fn<() => void>()]
     const hold = (_request: IncomingMessage, response: ServerResponse) => {
-      response.on("close", left.resolve)
-      waiting.resolve()
+      response.on("close", left)
+      waiting()
     }
     const proxy = await start([(await startUpstream(hold)).url, (await startUpstream(hold)).url])
-    const session = connect(proxy.url, { ca: AUTHORITIES })
-    onTestFinished(() => session.destroy())
-    const stream = session.request({ ":path": "/wait" })
-    stream.on("error", () => {})
-    await waiting.promise
-    stream.close()
-    await expect(left.promise).resolves.toBeUndefined()
+    const client = over(proxy.url)
+    const unanswered = client.ask("/wait").catch(() => "unanswered")
+    await eventually("it waits", async () => waiting.mock.calls.length > 0)
+    client.close()
+    await eventually("it is left", async () => left.mock.calls.length > 0, LEFT_WITHIN_MS)
+    expect(await unanswered).toBe("unanswered")
   })
 
   it("that is away is a 503 of the API's own form, which our client takes for one to come back from", async () => {
