@@ -30,10 +30,10 @@ const path = await findProgram(["pgbouncer"])
 const missing = path === undefined ? " (no pgbouncer on the PATH; apt-get install pgbouncer)" : ""
 
 async function openPooler(
-  database: TestDatabase,
+  { queueUrl }: Pick<TestDatabase, "queueUrl">,
   mode: "session" | "transaction",
 ): Promise<PgBouncer> {
-  const pooler = await startPgBouncer(path ?? "", database.queueUrl, mode)
+  const pooler = await startPgBouncer(path ?? "", queueUrl, mode)
   atEndOrBefore(() => pooler.close())
   return pooler
 }
@@ -79,7 +79,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
   it("in transaction mode: a role without the limits that `grants` prints is refused", async () => {
     const database = await createDatabase()
     const role = await urlOfRole(database, {})
-    const pooler = await startPgBouncer(path ?? "", role.url, "transaction")
+    const pooler = await openPooler({ queueUrl: role.url }, "transaction")
     const url = pooler.through(role.url)
     const { username } = new URL(role.url)
     await expect(waitForDatabase(url, NONE_WRITTEN, silent)).rejects.toThrow(
@@ -92,14 +92,13 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
     for (const statement of settings) await database.client.$executeRawUnsafe(statement)
     await pooler.restart()
     await waitForDatabase(url, NONE_WRITTEN, silent)
-    await pooler.close()
     await role.drop()
   })
 
   it("in transaction mode: what one call limits, no other session has", async () => {
     const database = await createDatabase()
     const role = await urlOfRole(database, { statement_timeout: "9s" })
-    const pooler = await startPgBouncer(path ?? "", role.url, "transaction")
+    const pooler = await openPooler({ queueUrl: role.url }, "transaction")
     const client = openDatabase(pooler.through(role.url), "tests", {
       connectionsMax: 5,
       ...SERVICE_TIMEOUTS,
@@ -114,7 +113,6 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
       expect([limited.limit, unlimited.limit]).toEqual(["1234ms", "9s"])
     }
     await client.$disconnect()
-    await pooler.close()
     await role.drop()
   })
 
@@ -125,8 +123,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
         statement_timeout: "10s",
         idle_in_transaction_session_timeout: "10s",
       })
-      const pooler = await startPgBouncer(path ?? "", role.url, "transaction")
-      atEndOrBefore(() => pooler.close())
+      const pooler = await openPooler({ queueUrl: role.url }, "transaction")
       const system = await startSystem({
         backend: "redis",
         workers: 2,
@@ -142,9 +139,8 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
       }
       await traffic.stop()
       await expectSound(system, traffic, SETTLED_WITHIN_MS)
-      await system.close()
-      await pooler.close()
       await role.drop()
+      await system.close()
     })
   })
 })

@@ -109,7 +109,9 @@ describe("a role that no host has", () => {
     expect(lines[0]).toContain("the server is a standby")
     // What somebody has to mend is no reason to wait.
     const wrong = url.replace(/:[^:@]*@/, ":wrong@")
-    await expect(waitForDatabase(wrong, NONE_WRITTEN, silent)).rejects.toThrow(/refuses its user name/)
+    await expect(waitForDatabase(wrong, NONE_WRITTEN, silent)).rejects.toThrow(
+      /refuses its user name/,
+    )
     await promoteInstead(pair.servers)
     await waits
   })

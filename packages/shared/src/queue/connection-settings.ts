@@ -76,8 +76,8 @@ export const connectionRules: Rule<Partial<ConnectionsRead>>[] = [
 ]
 
 /** Whether a database is behind a pooler in transaction mode, so that each transaction may have another session. */
-export function isShared(databaseUrl: string): boolean {
-  return poolerOf(parametersOf(databaseUrl)) === "transaction"
+export function isShared(url: string): boolean {
+  return poolerOf(parametersOf(url)) === "transaction"
 }
 
 function hasPassword(url: string): boolean {
