@@ -113,11 +113,17 @@ async function startSimulator(isApart: boolean) {
   }
 }
 
-/** Starts a Redis of the test's own, on a data folder of the test's own if need be. */
-export async function startOwnRedis(dataFolder?: string): Promise<RedisServer> {
+/**
+ * Starts a Redis of the test's own, on a data folder of the test's own if need be, and with further options of
+ * `redis-server`.
+ */
+export async function startOwnRedis(
+  dataFolder?: string,
+  options: string[] = [],
+): Promise<RedisServer> {
   const server = inject("redisServer")
   if ("missing" in server) throw new Error(server.missing)
-  const redis = await startRedis(server.path, dataFolder)
+  const redis = await startRedis(server.path, dataFolder, options)
   atEndOrBefore(() => redis.close())
   return redis
 }

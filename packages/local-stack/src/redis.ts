@@ -23,8 +23,8 @@ export interface RedisServer {
   /** Kills it, with everything in it. */
   kill(): Promise<void>
   /**
-   * Starts it again on the same port, empty, or with what its data folder holds; with further
-   * options of `redis-server` if need be.
+   * Starts it again on the same port, empty, or with what its data folder holds; with the options that it
+   * was first started with, and further ones if need be.
    */
   start(...options: string[]): Promise<void>
   close(): Promise<void>
@@ -39,9 +39,13 @@ export async function findRedisServer(): Promise<{ path: string } | { missing: s
 
 /**
  * Starts a Redis of the caller's own on a free port. With a folder it starts from the dump in there,
- * which only the caller's `SAVE` writes; otherwise nothing is kept on disk.
+ * which only the caller's `SAVE` writes; otherwise nothing is kept on disk. `own`: further options of `redis-server`.
  */
-export async function startRedis(path: string, dataFolder?: string): Promise<RedisServer> {
+export async function startRedis(
+  path: string,
+  dataFolder?: string,
+  own: string[] = [],
+): Promise<RedisServer> {
   const port = await freePort()
   const url = `redis://127.0.0.1:${port}`
   const pidFile = join(tmpdir(), `redis-${port}.pid`)
@@ -59,7 +63,7 @@ export async function startRedis(path: string, dataFolder?: string): Promise<Red
     const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--pidfile", pidFile]
     if (dataFolder !== undefined) options.push("--dir", dataFolder)
     else options.push("--dir", tmpdir(), "--dbfilename", dump)
-    const started = spawn(path, [...options, ...further], { stdio: "ignore" })
+    const started = spawn(path, [...options, ...own, ...further], { stdio: "ignore" })
     server = started
     const ended = once(started, "exit").then(() => {
       throw new Error("Redis ended at its start")

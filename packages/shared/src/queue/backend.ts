@@ -17,6 +17,7 @@ import {
 } from "./postgres-pool.ts"
 import { isBrokenOff, readRefusal } from "./redis-refusal.ts"
 import { openProducerConnection, openWorkerConnection } from "./redis-connection.ts"
+import { warnOfPolicy } from "./redis-policy.ts"
 import { isRedisUrl, redisTarget } from "./redis-url.ts"
 import { refuseHopelessRedis } from "./refusals.ts"
 
@@ -54,6 +55,7 @@ export async function openAccrualQueue(url: string, logger: Logger): Promise<Acc
   const target = redisTarget(url)
   await refuseHopelessRedis(target, { takesJobs: false })
   const connection = openProducerConnection(target, logger)
+  warnOfPolicy(connection, logger)
   const queue: AccrualQueue = new Queue(ACCRUAL_QUEUE, {
     ...options,
     connection,

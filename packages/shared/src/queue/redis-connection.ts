@@ -39,6 +39,8 @@ const CONNECTING = {
   maxLoadingRetryTime: RECONNECT_DELAY_MAX_MS,
 } satisfies RedisOptions
 
+const POLICY_LINE = /^maxmemory_policy:.*$/m
+
 type NoPrimary = "READONLY" | "UNBLOCKED"
 
 /** What becomes of a command that a server refused which is no primary; ioredis's numbers. */
@@ -161,7 +163,8 @@ function watchInfo(redis: Redis, told: (text: string) => void): void {
   }
   redis.info = ((...args: Parameters<typeof info>) => {
     // ioredis gives a callback.
-    if (args.length === 0) return askAgain()
+    // BullMQ would print what `redis-policy.ts` says once, for each of its connections.
+    if (args.length === 0) return askAgain().then((text) => text.replace(POLICY_LINE, ""))
     const asked = info(...args)
     asked.then(told, () => {})
     return asked
