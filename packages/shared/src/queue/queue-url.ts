@@ -8,7 +8,7 @@ export const queueUrl = setting(
   textSetting(
     {
       description:
-        "a connection string redis://user:password@host:port/number, rediss://…, redis+sentinel://… or postgresql://…",
+        "a connection string redis://user:password@host:port/number, rediss://…, redis+sentinel://…, redis+cluster://… or postgresql://…",
     },
     (text) => (isRedisUrl(text) ? whatIsWrongInRedisUrl(text) : whatIsWrongInDatabaseUrl(text)),
   ),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { noPrimaryReason } from "./redis-connection.ts"
+import { reasonToLeave } from "./redis-connection.ts"
 
 describe("an error of Redis", () => {
   it.each([
@@ -21,7 +21,15 @@ describe("an error of Redis", () => {
     ],
     ["loading", "LOADING Redis is loading the dataset in memory", undefined],
     ["a replica without its primary", "MASTERDOWN Link with MASTER is down", undefined],
-    ["a cluster without all slots", "CLUSTERDOWN The cluster is down", undefined],
+    ["a cluster without all slots", "CLUSTERDOWN The cluster is down", "CLUSTERDOWN"],
+    ["a cluster whose slot is elsewhere", "MOVED 6257 127.0.0.1:7001", "MOVED"],
+    ["a cluster whose slot is being moved", "ASK 6257 127.0.0.1:7001", "ASK"],
+    [
+      "the same, with some keys here and some there",
+      "TRYAGAIN Multiple keys request during rehashing of slot",
+      "TRYAGAIN",
+    ],
+    ["keys in several slots", "CROSSSLOT Keys in request don't hash to the same slot", undefined],
     ["too few replicas", "NOREPLICAS Not enough good replicas to write.", undefined],
     ["full", "OOM command not allowed when used memory > 'maxmemory'.", undefined],
     [
@@ -29,7 +37,7 @@ describe("an error of Redis", () => {
       "NOPERM User x has no permissions to run the 'set' command",
       undefined,
     ],
-  ])("says whether the server is no primary any more: %s", (_name, message, reason) => {
-    expect(noPrimaryReason(message)).toBe(reason)
+  ])("says whether the connection is to be left: %s", (_name, message, reason) => {
+    expect(reasonToLeave(message)).toBe(reason)
   })
 })

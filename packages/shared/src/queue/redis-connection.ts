@@ -6,7 +6,7 @@ import type { RedisTarget } from "./redis-url.ts"
 
 const reconnects = new Counter({
   name: "gofermart_queue_reconnects_total",
-  help: "Connections to Redis that were given up, by reason: READONLY and UNBLOCKED are the answers of a server that is no primary any more; silent; an error's code; or closed.",
+  help: "Connections to Redis that were given up, by reason: READONLY and UNBLOCKED are the answers of a server that is no primary any more; MOVED, ASK, TRYAGAIN and CLUSTERDOWN of a cluster's node that does not have the queue, or not yet; silent; an error's code; or closed.",
   labelNames: ["reason"],
 })
 // From the start, so that an increase can be seen.
@@ -26,7 +26,7 @@ const WORKER_SILENCE_MAX_MS = 15_000
 const CONNECT_TIMEOUT_MS = 5_000
 const RECONNECT_DELAY_STEP_MS = 100
 const RECONNECT_DELAY_MAX_MS = 1_000
-/** Between two times that a connection leaves a server which is no primary. */
+/** Between two times that a connection leaves a server which is no primary, or does not have the queue. */
 const ROLE_RECONNECT_INTERVAL_MS = 1_000
 /** Between two tries to learn the server's version. */
 const VERSION_RETRY_DELAY_MS = 200
@@ -41,9 +41,11 @@ const CONNECTING = {
 
 const POLICY_LINE = /^maxmemory_policy:.*$/m
 
-type NoPrimary = "READONLY" | "UNBLOCKED"
+const NO_PRIMARY = ["READONLY", "UNBLOCKED"]
+const NOT_THERE = ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"]
+const LEFT_FOR = new RegExp(`(?:^|-)(${[...NO_PRIMARY, ...NOT_THERE].join("|")}) `)
 
-/** What becomes of a command that a server refused which is no primary; ioredis's numbers. */
+/** What becomes of a command that a server refused which does not have the queue; ioredis's numbers. */
 const COMMAND = { fails: 1, isSentAgain: 2 } as const
 
 /**
@@ -78,20 +80,21 @@ export function openWorkerConnection(target: RedisTarget, logger: Logger): Redis
 /**
  * Has a connection, and each that BullMQ duplicates from it, find its way back to the primary. It
  * leaves a server that answers it is none, at most once a second: the address may lead to the new
- * primary by now, and a name is resolved anew. Any other refusal, such as LOADING, OOM or NOREPLICAS,
+ * primary by now, and a name is resolved anew. A cluster's node that answers the queue is not there, or not
+ * yet, is left alike; none of these has carried the command out. Any other refusal, such as LOADING, OOM or NOREPLICAS,
  * is the command's: a new connection would get the same one.
  */
 function keepConnected(redis: Redis, onNoPrimary: 1 | 2, logger: Logger): Redis {
   const { options } = redis
   /** Why the present connection is given up: what the server answered, or the code of an error. */
-  let refusal: { reason: NoPrimary; message: string } | undefined
+  let refusal: { reason: string; message: string } | undefined
   let failure: string | undefined
   let leftAt = -Infinity
   let loggedAt = -Infinity
   let isReplica = false
 
   options.reconnectOnError = ({ message }) => {
-    const reason = noPrimaryReason(message)
+    const reason = reasonToLeave(message)
     if (reason === undefined) return false
     // A producer stays meanwhile, and its caller gets the reason.
     if (onNoPrimary === COMMAND.fails && performance.now() - leftAt < ROLE_RECONNECT_INTERVAL_MS) {
@@ -108,7 +111,8 @@ function keepConnected(redis: Redis, onNoPrimary: 1 | 2, logger: Logger): Redis 
     reconnects.inc({ reason: left?.reason ?? failure ?? "closed" })
     // An error is logged as the queue's.
     const isLoggedElsewhere = left === undefined && failure !== undefined
-    const isNews = (left !== undefined && !isReplica) || now - loggedAt >= RECONNECT_LOG_INTERVAL_MS
+    const leavesPrimary = left !== undefined && NO_PRIMARY.includes(left.reason) && !isReplica
+    const isNews = leavesPrimary || now - loggedAt >= RECONNECT_LOG_INTERVAL_MS
     if (isNews && !isLoggedElsewhere) {
       logger.warn({ reason: left?.message ?? "Redis closed it" }, "connecting to Redis anew")
       loggedAt = now
@@ -177,10 +181,10 @@ function isSilence({ message }: Error): boolean {
 }
 
 /**
- * Whether an error is the answer of a server that is no primary any more, although the connection to
- * it stayed open; and which. Redis 6 puts a script's READONLY behind other words. A blocking read that
- * waits while the role changes gets UNBLOCKED.
+ * Whether an error is the answer of a server that is no primary any more, or of a cluster's node that does not
+ * have the queue, although the connection to it stayed open; and which. Redis 6 puts a script's READONLY
+ * behind other words. A blocking read that waits while the role changes gets UNBLOCKED.
  */
-export function noPrimaryReason(message: string): NoPrimary | undefined {
-  return /(?:^|-)(READONLY|UNBLOCKED) /.exec(message)?.[1] as NoPrimary | undefined
+export function reasonToLeave(message: string): string | undefined {
+  return LEFT_FOR.exec(message)?.[1]
 }

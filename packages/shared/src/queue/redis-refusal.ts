@@ -19,9 +19,9 @@ export function isBrokenOff(error: unknown): boolean {
  * broken connection. Resolves with nothing when it does not say so in time.
  */
 export async function readRefusal({ options }: Redis): Promise<string> {
-  const { host, port, tls, sentinels } = options
-  // Where there are Sentinels, they alone know which host it was; without them ioredis has null there.
-  if (host === undefined || port === undefined || tls || sentinels) return ""
+  const { host, port, tls, sentinels, Connector } = options
+  // Where there are Sentinels or a cluster, they alone know which host it was; without Sentinels ioredis has null there.
+  if (host === undefined || port === undefined || tls || sentinels || Connector) return ""
   const socket = connect(port, host)
   socket.on("error", () => {})
   try {

@@ -21,6 +21,15 @@ const SENTINELS = {
   db: 0,
 }
 
+const CLUSTER = {
+  clusterNodes: [
+    { host: "c1.test", port: 6379 },
+    { host: "::1", port: 6380 },
+  ],
+  clusterKey: "{bull}",
+  db: 0,
+}
+
 describe("a connection string of a Redis", () => {
   it.each<[url: string, options: object, prefix?: string]>([
     ["redis://queue.test", ANYWHERE],
@@ -53,6 +62,17 @@ describe("a connection string of a Redis", () => {
       { ...SENTINELS, tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true },
       "a.b",
     ],
+    ["redis+cluster://c1.test,[::1]:6380", CLUSTER, "{bull}"],
+    [
+      "valkey+cluster://user:p%2Cw@c1.test,[::1]:6380/",
+      { ...CLUSTER, username: "user", password: "p,w" },
+      "{bull}",
+    ],
+    [
+      `rediss+cluster://c1.test,[::1]:6380?prefix=shop&ca=${ca}`,
+      { ...CLUSTER, clusterKey: "{shop}", tls: { ca: Buffer.from(certificate) } },
+      "{shop}",
+    ],
   ])("%s", (url, options, prefix = "bull") => {
     expect(whatIsWrongInRedisUrl(url)).toBeUndefined()
     const target = redisTarget(url)
@@ -64,6 +84,12 @@ describe("a connection string of a Redis", () => {
     } = target.options
     expect(read).toEqual(options)
     expect(target.prefix).toBe(prefix)
+  })
+
+  it("of a cluster takes a prefix, which is in braces on the keys", () => {
+    const prefixed = withPrefix("redis+cluster://c1.test", "shop")
+    expect(whatIsWrongInRedisUrl(prefixed)).toBeUndefined()
+    expect(redisTarget(prefixed).prefix).toBe("{shop}")
   })
 
   it.each(["redis://queue.test", "redis://queue.test/0?family=4"])("takes a prefix: %s", (url) => {

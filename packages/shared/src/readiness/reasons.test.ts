@@ -11,6 +11,7 @@ const ROWS: [Error, Reason][] = [
   [reply("LOADING Redis is loading the dataset in memory"), "starting"],
   [reply("MASTERDOWN Link with MASTER is down"), "no_primary"],
   [reply("CLUSTERDOWN The cluster is down"), "no_primary"],
+  [reply("MOVED 6257 127.0.0.1:7001"), "no_primary"],
   [reply("NOREPLICAS Not enough good replicas to write."), "replicas_missing"],
   [reply("MISCONF Redis is configured to save RDB snapshots"), "disk_failing"],
   [reply("WRONGPASS invalid username-password pair or user is disabled."), "credentials_refused"],
@@ -40,6 +41,12 @@ const ROWS: [Error, Reason][] = [
   [reply("Query read timeout"), "no_answer"],
   // Of a name with several addresses, each refused: it has a code and no message.
   [Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }), "unreachable"],
+  // Of several nodes, of which none says where the queue is.
+  [
+    new AggregateError([reply("odd"), coded("ECONNREFUSED"), reply("x gives no answer")], "none"),
+    "unreachable",
+  ],
+  [new AggregateError([reply("odd")], "none"), "other"],
   [coded("ENOTFOUND", "getaddrinfo ENOTFOUND redis"), "unreachable"],
   [coded("ETIMEDOUT", "connect ETIMEDOUT"), "no_answer"],
   [new NotWritableError("replica"), "replica"],

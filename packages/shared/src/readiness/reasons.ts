@@ -11,7 +11,7 @@ export const REASONS = {
   starting: "It is starting up and loading its data (LOADING).",
   read_only: "It is set to read only.",
   replica: "It is a replica, not the primary, and is read only (READONLY).",
-  no_primary: "It has no primary (CLUSTERDOWN, MASTERDOWN).",
+  no_primary: "It has no primary, or moves what the queue is in (CLUSTERDOWN, MASTERDOWN, MOVED).",
   standby_missing: "It waits for a synchronous standby, which does not confirm its commits.",
   replicas_missing: "It has too few replicas to take writes (NOREPLICAS).",
   memory_full: "It has no memory left for writes (OOM).",
@@ -65,6 +65,7 @@ const BY_CODE: Record<string, Reason> = {
 }
 // The first word of Redis' error replies.
 const BY_REPLY: Record<string, Reason> = {
+  ASK: "no_primary",
   CLUSTERDOWN: "no_primary",
   DENIED: "protected_mode",
   LOADING: "starting",
@@ -74,7 +75,9 @@ const BY_REPLY: Record<string, Reason> = {
   NOPERM: "rights_missing",
   NOREPLICAS: "replicas_missing",
   OOM: "memory_full",
+  MOVED: "no_primary",
   READONLY: "replica",
+  TRYAGAIN: "no_primary",
   WRONGPASS: "credentials_refused",
 }
 // What the two drivers say without a code.
@@ -88,6 +91,11 @@ const BY_MESSAGE: [RegExp, Reason][] = [
 export function reasonNotWritable(error: unknown): Reason {
   if (error instanceof NotWritableError) return error.reason
   if (error instanceof ServerRoleError && error.isStandby) return "replica"
+  if (error instanceof AggregateError && error.message !== "") {
+    // Of several Sentinels, or nodes of a cluster, of which none says where the primary is.
+    const reasons = error.errors.map(reasonNotWritable)
+    return reasons.find((reason) => reason !== "other") ?? "other"
+  }
   const { code = "", message = "" } = (error ?? {}) as { code?: string; message?: string }
   return (
     BY_CODE[code] ??
