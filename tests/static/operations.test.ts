@@ -84,7 +84,7 @@ it("every row of what the system survives is a test: by its number, or the file 
   const section = architecture.split("\n## ").find((text) => text.startsWith("What it survives"))
   const rows = (section ?? "").split("\n").filter((line) => /^\| \d+ +\|/.test(line))
   expect(rows.length).toBeGreaterThan(50)
-  const files = globSync("tests/faults/*.test.ts", { cwd: repository })
+  const files = globSync("tests/{faults,infrastructure}/**/*.test.ts", { cwd: repository })
   const numbers = new Set(
     files.flatMap((file) => {
       const names = matches(

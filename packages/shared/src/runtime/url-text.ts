@@ -5,7 +5,7 @@ const ENCODING =
   "in a user name or a password, write % as %25, / as %2F, ? as %3F, # as %23, @ as %40"
 
 /** What is wrong with a list of hosts. */
-const SEVERAL_HOSTS =
+export const SEVERAL_HOSTS =
   "it names several hosts; name one, behind which the primary always is, such as a proxy"
 
 const PORT_MAX = 65_535
