@@ -18,7 +18,7 @@ interface Panel {
 }
 interface ScrapeConfig {
   job_name: string
-  basic_auth: { username_file: string; password_file: string }
+  basic_auth: { username: string; password_file: string }
   dns_sd_configs: { names: string[]; type: string; port: number }[]
 }
 

@@ -6,6 +6,7 @@ export const BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 // Debian has them where only root's PATH leads.
 export const NGINX = ["nginx", "/usr/sbin/nginx"]
 export const HAPROXY = ["haproxy", "/usr/sbin/haproxy"]
+export const PROMETHEUS = ["prometheus", "promtool"]
 
 export interface Missing {
   what: string
@@ -47,6 +48,12 @@ const PROGRAMS = [
     packageName: "iproute2",
     sign: /whyNoOwnNetwork/,
   },
+  {
+    what: "prometheus with promtool",
+    isThere: () => areThere(PROMETHEUS),
+    packageName: "prometheus",
+    sign: /describeOnPrometheus/,
+  },
 ]
 
 /** The programs that some of these test files need and this machine has not. */
@@ -59,6 +66,12 @@ export async function findMissing(files: string[]): Promise<Missing[]> {
     }
   }
   return missing
+}
+
+/** Whether each of these programs is on the PATH. */
+export async function areThere(programs: string[]): Promise<boolean> {
+  const paths = await Promise.all(programs.map((name) => findProgram([name])))
+  return paths.every((path) => path !== undefined)
 }
 
 export function installCommand(missing: Missing[]): string {

@@ -91,7 +91,6 @@ const ADDRESS: Row[] = [
 const ENCODED = /must be written otherwise; in a user name or a password, write % as %25/
 const PORT = /its port is not a number from 1 to 65535/
 const ROLELESS = /it names several hosts, .* add target_session_attrs=read-write/
-const SEVERAL = /it names several hosts; name one/
 const WHITE_SPACE = /it has white space or a control character in it; write a space as %20/
 
 const POSTGRESQL: Row[] = [
