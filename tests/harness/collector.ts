@@ -1,74 +1,56 @@
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { gunzipSync } from "node:zlib"
+import { type CollectedSpan, spansInJson, spansInProtobuf } from "./spans.ts"
 
-export interface CollectedSpan {
-  service: string
-  name: string
-  /** OpenTelemetry's number of it: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
-  kind: number
-  traceId: string
-  spanId: string
-  parentSpanId: string | undefined
-  attributes: Record<string, unknown>
-}
+export type { CollectedSpan } from "./spans.ts"
 
 export interface Collector {
   url: string
   spans(): CollectedSpan[]
-  /** Everything that was received, as it came. */
+  /** Everything that was received, as it came; texts can be found in either encoding. */
   received(): string
+  /** Of everything that was received. */
+  contentTypes(): Set<string>
   close(): Promise<void>
 }
 
-interface ExportBody {
-  resourceSpans: {
-    resource: { attributes: Attribute[] }
-    scopeSpans: {
-      spans: (Omit<CollectedSpan, "service" | "attributes"> & { attributes?: Attribute[] })[]
-    }[]
-  }[]
+const READERS: Record<string, (body: Buffer) => CollectedSpan[]> = {
+  "application/json": spansInJson,
+  "application/x-protobuf": spansInProtobuf,
 }
+/** That all spans were taken. */
+const TAKEN: Record<string, string> = { "application/json": "{}", "application/x-protobuf": "" }
 
-interface Attribute {
-  key: string
-  value: Record<string, unknown>
-}
-
-/** Starts a collector that takes OTLP over HTTP in JSON. */
+/** Starts a collector that takes OTLP over HTTP, in JSON and in protobuf, compressed or not. */
 export async function startCollector(): Promise<Collector> {
-  const bodies: string[] = []
+  const bodies: { type: string; body: Buffer }[] = []
   const server = createServer((request, response) => {
+    const { "content-type": type = "", "content-encoding": encoding } = request.headers
     const chunks: Buffer[] = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
-      if (request.url === "/v1/traces") bodies.push(Buffer.concat(chunks).toString())
-      response.writeHead(200, { "content-type": "application/json" }).end("{}")
+      const sent = Buffer.concat(chunks)
+      const body = encoding === "gzip" ? gunzipSync(sent) : sent
+      if (request.url === "/v1/traces") bodies.push({ type, body })
+      response.writeHead(200, { "content-type": type }).end(TAKEN[type])
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
-    spans: () => bodies.flatMap(spansIn),
-    received: () => bodies.join("\n"),
+    spans: () =>
+      bodies.flatMap(({ type, body }) => {
+        const read = READERS[type]
+        if (read === undefined) throw new Error(`there are no traces in ${type}`)
+        return read(body)
+      }),
+    received: () => bodies.map(({ body }) => body.toString()).join("\n"),
+    contentTypes: () => new Set(bodies.map(({ type }) => type)),
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   }
-}
-
-function spansIn(body: string): CollectedSpan[] {
-  const { resourceSpans } = JSON.parse(body) as ExportBody
-  return resourceSpans.flatMap(({ resource, scopeSpans }) => {
-    const service = String(valuesOf(resource.attributes)["service.name"])
-    return scopeSpans
-      .flatMap(({ spans }) => spans)
-      .map((span) => ({ ...span, service, attributes: valuesOf(span.attributes ?? []) }))
-  })
-}
-
-/** An attribute's value is an object whose one field names its type. */
-function valuesOf(attributes: Attribute[]): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]))
 }

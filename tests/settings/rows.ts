@@ -24,10 +24,10 @@ export const file = (name: string, content: string | Buffer) => {
   writeFileSync(path, content)
   return path
 }
-const certificate = file("certificate.pem", CERTIFICATE)
-const key = file("key.pem", PRIVATE_KEY)
+export const certificate = file("certificate.pem", CERTIFICATE)
+export const key = file("key.pem", PRIVATE_KEY)
 const garbage = file("garbage.pem", "no certificate at all")
-const otherKey = file(
+export const otherKey = file(
   "other-key.pem",
   generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }),
 )
@@ -374,6 +374,8 @@ const ENDPOINT: Row[] = [
   ["grpc://collector.test", /it does not begin so/],
   ["http://user:a-password@:4318", /it is no URL/],
   ["http://collector.test:99999", /it is no URL/],
+  ["http://:4318", /it is no URL/],
+  ["http://", /it is no URL/],
 ]
 const HEADERS: Row[] = [
   ["Authorization", /pair 1 is not one/],
@@ -382,8 +384,13 @@ const HEADERS: Row[] = [
   ["a b=secretsecret", /pair 1 is not one/],
   ["a=secret%0Asecret", /pair 1 is not one/],
   ["a=", /pair 1 is not one/],
+  ["cookie=a;secretsecret", /pair 1 is not one/],
+  ["a=b,Content-Length=secretsecret", /pair 2 is not one/],
 ]
-const PROTOCOL: Row[] = ["grpc", "http/protobuf"].map((value) => [value, /it is none of these/])
+const PROTOCOL: Row[] = ["grpc", "http/xml", "protobuf", "http/protobuf,http/json"].map((value) => [
+  value,
+  /it is none of these/,
+])
 const TIMEOUT: Row[] = ["0", "-1", "soonishly", "10s", "1e3", "Infinity"].map((value) => [
   value,
   /it is not/,
@@ -403,7 +410,11 @@ export const UNUSABLE_TRACING: Record<string, Row[]> = {
   OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: PEM,
   OTEL_EXPORTER_OTLP_CLIENT_KEY: [...PEM, [certificate, /it holds no private key/]],
   OTEL_EXPORTER_OTLP_COMPRESSION: COMPRESSION,
-  OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT,
+  OTEL_EXPORTER_OTLP_ENDPOINT: [
+    ...ENDPOINT,
+    ["http://collector.test/?token=secretsecret", /it has one/],
+    ["http://collector.test/#secretsecret", /it has one/],
+  ],
   OTEL_EXPORTER_OTLP_HEADERS: HEADERS,
   OTEL_EXPORTER_OTLP_PROTOCOL: PROTOCOL,
   OTEL_EXPORTER_OTLP_TIMEOUT: TIMEOUT,
@@ -422,7 +433,8 @@ export const UNUSABLE_TRACING: Record<string, Row[]> = {
     ["a=%ffvalue", /pair 1 is not one/],
     [`a=${"long".repeat(64)}`, /pair 1 is not one/],
   ],
-  OTEL_SDK_DISABLED: SWITCH,
+  // In either case, as OpenTelemetry has it.
+  OTEL_SDK_DISABLED: SWITCH.filter(([value]) => !/^(true|false)$/i.test(value)),
   // Any text is a name.
   OTEL_SERVICE_NAME: [],
   OTEL_TRACES_SAMPLER: ["sometimes", "xray-xray"].map((value) => [value, /it is none of these/]),

@@ -6,7 +6,16 @@ import { readTracing, tracingSettings } from "@gofermart/shared/runtime/tracing-
 import { afterAll, describe, expect, it, vi } from "vitest"
 import { readConfig as readApiConfig } from "../../services/api/src/config.ts"
 import { ENTRIES, USABLE, USABLE_SECRETS, WITHOUT_PASSWORD } from "./entries.ts"
-import { file, folder, UNREADABLE, UNUSABLE, UNUSABLE_TRACING } from "./rows.ts"
+import {
+  certificate,
+  file,
+  folder,
+  key,
+  otherKey,
+  UNREADABLE,
+  UNUSABLE,
+  UNUSABLE_TRACING,
+} from "./rows.ts"
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -204,6 +213,22 @@ describe("an unusable setting of traces", () => {
       expect.soft(ignored[0], value).toMatch(wrong)
       expect.soft(environment, value).toHaveProperty(setting, undefined)
       for (const part of partsOf(value, description)) expect.soft(ignored[0]).not.toContain(part)
+    }
+  })
+
+  it.each([
+    [certificate, undefined, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE has no key"],
+    [undefined, key, "OTEL_EXPORTER_OTLP_CLIENT_KEY has no certificate"],
+    [certificate, otherKey, "is not the key of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"],
+    [certificate, key, undefined],
+  ])("is a certificate %s with the key %s: %s", (certificateFile, keyFile, wrong) => {
+    const names = ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"]
+    const env = Object.fromEntries([certificateFile, keyFile].map((path, i) => [names[i], path]))
+    const { ignored, environment } = readTracing(env, "a-service")
+    const isPair = wrong === undefined
+    expect(ignored).toEqual(isPair ? [] : [expect.stringContaining(wrong)])
+    for (const name of names) {
+      expect(environment[name]).toBe(isPair ? env[name] : undefined)
     }
   })
 })

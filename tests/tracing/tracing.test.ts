@@ -19,6 +19,12 @@ import { startSystem, type System } from "../harness/system.ts"
 const UPLOAD = "POST /api/user/orders"
 const [INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER] = [1, 2, 3, 4, 5]
 
+/** Each of the two encodings goes through everything once, of which one is compressed. */
+const ENCODINGS = {
+  postgresql: { protocol: "http/json", compression: "none", type: "application/json" },
+  redis: { protocol: "http/protobuf", compression: "gzip", type: "application/x-protobuf" },
+}
+
 /** Less than an export waits for an answer by itself: a service that is held up by one is late. */
 const SHUTDOWN_GRACE = "8s"
 
@@ -60,12 +66,17 @@ describeOnBackends("traces", (backend) => {
     system = await startSystem({
       backend,
       scoringUrl: scoring.url,
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_OTLP_PROTOCOL: ENCODINGS[backend].protocol,
+        OTEL_EXPORTER_OTLP_COMPRESSION: ENCODINGS[backend].compression,
+      },
     })
     anna = await system.register()
   })
   afterAll(async () => {
     await system.close()
+    expect(collector.contentTypes()).toEqual(new Set([ENCODINGS[backend].type]))
     await scoring.close()
     await collector.close()
   })

@@ -1,7 +1,5 @@
-import { createPrivateKey, X509Certificate } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { textSetting } from "../runtime/env.ts"
-import { whatIsWrongInPemFile } from "../runtime/pem-file.ts"
+import { isKeyOf, whatIsWrongInPemFile } from "../runtime/pem-file.ts"
 import { setting } from "../runtime/setting.ts"
 import { splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
 import { parametersOf } from "./connection.ts"
@@ -159,8 +157,5 @@ function whatIsWrongInFiles(parameters: Map<string, string>): string | undefined
   const [cert, key] = [parameters.get("sslcert"), parameters.get("sslkey")]
   if (!cert && !key) return undefined
   if (!cert || !key) return "of sslcert and sslkey it has only one"
-  const isPair = new X509Certificate(readFileSync(cert)).checkPrivateKey(
-    createPrivateKey(readFileSync(key)),
-  )
-  return isPair ? undefined : "its sslkey is not the key of its sslcert"
+  return isKeyOf(key, cert) ? undefined : "its sslkey is not the key of its sslcert"
 }

@@ -1,3 +1,5 @@
+import { createPrivateKey, X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { createSecureContext } from "node:tls"
 import { readSmallFile, UnreadableFileError } from "./small-file.ts"
 
@@ -19,4 +21,11 @@ export function whatIsWrongInPemFile(
   } catch (error) {
     return error instanceof UnreadableFileError ? error.message : `holds no ${holds} in PEM`
   }
+}
+
+/** Whether the one file has the key of the certificate that the other begins with; both are usable. */
+export function isKeyOf(key: string, certificate: string): boolean {
+  return new X509Certificate(readFileSync(certificate)).checkPrivateKey(
+    createPrivateKey(readFileSync(key)),
+  )
 }

@@ -1,15 +1,8 @@
-import {
-  context,
-  diag,
-  DiagLogLevel,
-  propagation,
-  SpanKind,
-  trace,
-  type Tracer,
-} from "@opentelemetry/api"
+import { context, propagation, SpanKind, trace, type Tracer } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
-import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core"
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import { W3CTraceContextPropagator } from "@opentelemetry/core"
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http"
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto"
 import {
   defaultResource,
   detectResources,
@@ -29,9 +22,9 @@ import {
 } from "@opentelemetry/sdk-trace"
 import type { Telemetry } from "bullmq"
 import { BullMQOtel } from "bullmq-otel"
-import { atMostEvery } from "./at-most-every.ts"
 import type { Logger } from "./logger.ts"
-import { reasonOf } from "./reason-of.ts"
+import { complainOfTraces } from "./tracing-complaints.ts"
+import { countLostSpans } from "./tracing-losses.ts"
 import type { SdkConfig } from "./tracing-settings.ts"
 
 /** Of spans that wait for a collector that is slow or away; more are dropped. */
@@ -40,8 +33,11 @@ const SPANS_PER_EXPORT_MAX = 512
 const EXPORT_INTERVAL_MS = 1_000
 /** Of one attribute, such as the stack of an error. */
 const ATTRIBUTE_LENGTH_MAX = 2_048
-/** A collector that is away is told of no more often. */
-const COMPLAINT_INTERVAL_MS = 60_000
+/**
+ * An export that takes its timeout and this much longer is given up by the SDK: the exporter's own
+ * timeout is for the time in which a collector says nothing, and one may go on and on.
+ */
+const EXPORT_OVERTIME_MS = 1_000
 
 export interface Tracing {
   tracer: Tracer
@@ -50,12 +46,7 @@ export interface Tracing {
 
 /** Loaded only where traces are on: see `startTracing`. */
 export function startSdk(config: SdkConfig, logger: Logger): Tracing & { close(): Promise<void> } {
-  const complain = complainRarely(logger)
-  diag.setLogger(
-    { error: complain, warn: complain, info() {}, debug() {}, verbose() {} },
-    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
-  )
-  setGlobalErrorHandler((error) => complain(reasonOf(error)))
+  const complain = complainOfTraces(logger)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())
   // No baggage: what a client makes up is not carried to the scoring system.
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
@@ -70,10 +61,12 @@ export function startSdk(config: SdkConfig, logger: Logger): Tracing & { close()
     spanLimits: { attributeValueLengthLimit: ATTRIBUTE_LENGTH_MAX },
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: new OTLPTraceExporter(),
+        exporter: config.protocol === "http/protobuf" ? new ProtobufExporter() : new JsonExporter(),
         maxQueueSize: SPANS_WAITING_MAX,
         maxExportBatchSize: SPANS_PER_EXPORT_MAX,
         scheduledDelayMillis: EXPORT_INTERVAL_MS,
+        exportTimeoutMillis: config.timeoutMs + EXPORT_OVERTIME_MS,
+        selfObsMeterProvider: countLostSpans(),
       }),
     ],
   })
@@ -81,7 +74,7 @@ export function startSdk(config: SdkConfig, logger: Logger): Tracing & { close()
   return {
     tracer: provider.getTracer("gofermart"),
     telemetry: new BullMQOtel(),
-    close: () => provider.shutdown().catch((error: unknown) => complain(reasonOf(error))),
+    close: () => provider.shutdown().catch(complain),
   }
 }
 
@@ -107,12 +100,5 @@ function withoutHousekeeping(sampler: Sampler): Sampler {
         : sampler.shouldSample(parent, traceId, name, kind, attributes, links)
     },
     toString: () => sampler.toString(),
-  }
-}
-
-function complainRarely(logger: Logger): (reason: string) => void {
-  const isTime = atMostEvery(COMPLAINT_INTERVAL_MS)
-  return (reason) => {
-    if (isTime()) logger.warn({ reason }, "traces are not exported")
   }
 }

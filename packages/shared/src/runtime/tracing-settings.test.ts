@@ -10,6 +10,7 @@ describe("the settings of traces", () => {
     { OTEL_EXPORTER_OTLP_ENDPOINT: "" },
     { OTEL_TRACES_SAMPLER: "always_on" },
     { ...ENDPOINT, OTEL_SDK_DISABLED: "true" },
+    { ...ENDPOINT, OTEL_SDK_DISABLED: "True" },
   ])("are off with %j", (env) => {
     expect(read(env)).toMatchObject({ sdk: undefined, ignored: [] })
   })
@@ -22,6 +23,23 @@ describe("the settings of traces", () => {
     expect(read(env)).toMatchObject({
       sdk: { serviceName: "a-service", sampler: "parentbased_always_on", ratio: 1 },
       ignored: [],
+    })
+  })
+
+  it("are in JSON within ten seconds, unless they are asked for otherwise", () => {
+    expect(read(ENDPOINT).sdk).toMatchObject({ protocol: "http/json", timeoutMs: 10_000 })
+    const all = { OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf", OTEL_EXPORTER_OTLP_TIMEOUT: "50" }
+    expect(read({ ...ENDPOINT, ...all }).sdk).toMatchObject({
+      protocol: "http/protobuf",
+      timeoutMs: 50,
+    })
+    const ofTraces = {
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "HTTP/JSON",
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "70",
+    }
+    expect(read({ ...ENDPOINT, ...all, ...ofTraces }).sdk).toMatchObject({
+      protocol: "http/json",
+      timeoutMs: 70,
     })
   })
 
@@ -58,5 +76,11 @@ describe("the settings of traces", () => {
     expect(ignored).toHaveLength(2)
     expect(environment).toMatchObject({ ...ENDPOINT, OTEL_EXPORTER_OTLP_COMPRESSION: undefined })
     expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" }).sdk).toBeUndefined()
+  })
+
+  it("are in JSON when they are asked for in grpc, which is not spoken here", () => {
+    const { sdk, ignored } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" })
+    expect(sdk).toMatchObject({ protocol: "http/json" })
+    expect(ignored).toEqual([expect.stringContaining("OTEL_EXPORTER_OTLP_PROTOCOL")])
   })
 })

@@ -1,50 +1,23 @@
-import { validateHeaderName, validateHeaderValue } from "node:http"
 import { Type } from "typebox"
 import { judgeEnv, textSetting } from "./env.ts"
-import { whatIsWrongInPemFile } from "./pem-file.ts"
+import { isKeyOf } from "./pem-file.ts"
 import { defineSettings, setting } from "./setting.ts"
+import {
+  attributes,
+  compression,
+  DEFAULT_PROTOCOL,
+  DEFAULT_TIMEOUT_MS,
+  endpoint,
+  endpointWithoutPath,
+  headers,
+  pemFile,
+  protocol,
+  timeout,
+} from "./tracing-setting-kinds.ts"
 
-const endpoint = Type.Optional(
-  textSetting({ description: "a URL http://… or https://…" }, (given) => {
-    if (!/^https?:\/\//.test(given)) return "it does not begin so"
-    return URL.canParse(given) ? undefined : "it is no URL"
-  }),
-)
-/** The exporter's other encodings are packages of their own. */
-const protocol = setting(
-  Type.Optional(Type.Enum(["http/json"], { description: "http/json, the only one spoken here" })),
-  { purpose: "the encoding of traces that are sent", fallback: "http/json" },
-)
-const HEADER = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/
-const ATTRIBUTE = /^\s*([^=\s]+)\s*=\s*([^=]*?)\s*$/
-
-const headers = setting(
-  Type.Optional(
-    textSetting(
-      { description: "headers as name=value,name=value, with % before what stands for itself" },
-      (given) => whatIsWrongInPairs(given, HEADER, isHeader),
-    ),
-  ),
-  { purpose: "headers for the collector, such as its token", fallback: "none", secret: true },
-)
-const timeout = setting(
-  Type.Optional(
-    textSetting({ description: "a whole number of milliseconds above 0" }, (given) =>
-      /^0*[1-9][0-9]{0,8}$/.test(given) ? undefined : "it is not",
-    ),
-  ),
-  { purpose: "the timeout for sending traces", fallback: "10000" },
-)
-const compression = setting(
-  Type.Optional(Type.Enum(["none", "gzip"], { description: "none or gzip" })),
-  { purpose: "the compression of traces that are sent", fallback: "none" },
-)
 const authority = pemFile("certificate", "the certificate of whoever vouches for the collector")
 const certificate = pemFile("certificate", "the certificate that the collector is shown")
 const privateKey = pemFile("private key", "the key of the certificate that the collector is shown")
-
-/** Of a name or a value, decoded; for a longer one the SDK throws all attributes away. */
-const ATTRIBUTE_LENGTH_MAX = 255
 
 /** OpenTelemetry's own names; read them with `readTracing`. */
 export const tracingSettings = {
@@ -59,18 +32,8 @@ export const tracingSettings = {
     purpose: "the name of the process in traces",
     fallback: "gofermart-api or gofermart-accrual-worker",
   }),
-  OTEL_RESOURCE_ATTRIBUTES: setting(
-    Type.Optional(
-      textSetting(
-        {
-          description: "attributes as name=value,name=value, with % before what stands for itself",
-        },
-        (given) => whatIsWrongInPairs(given, ATTRIBUTE, isAttribute),
-      ),
-    ),
-    { purpose: "attributes of the process in traces", fallback: "none" },
-  ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: setting(endpoint, {
+  OTEL_RESOURCE_ATTRIBUTES: attributes,
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting(endpointWithoutPath, {
     purpose: "the collector that traces are sent to, such as http://otel:4318",
     fallback: "there are no traces",
   }),
@@ -118,6 +81,9 @@ export const tracingSettings = {
   ),
 }
 
+/** Words that OpenTelemetry takes in either case. */
+const CASELESS = /^OTEL_(SDK_DISABLED|TRACES_SAMPLER|EXPORTER_OTLP_.*(PROTOCOL|COMPRESSION))$/
+
 const Schema = defineSettings(tracingSettings)
 const NAMES = Object.keys(tracingSettings) as (keyof typeof tracingSettings)[]
 
@@ -139,15 +105,20 @@ export interface SdkConfig {
   sampler: string
   /** The part of the traces that a ratio sampler keeps. */
   ratio: number
+  protocol: "http/json" | "http/protobuf"
+  /** For one batch of spans, with all that is tried again. */
+  timeoutMs: number
 }
 
 /** Reads the settings of traces, of which none keeps a service from starting. */
 export function readTracing(env: NodeJS.ProcessEnv, serviceName: string): TracingConfig {
-  const { read: given, faults } = judgeEnv(Schema, env)
+  const { read: given, faults } = judgeEnv(Schema, withoutCase(env))
   const bad = faults.map((fault) => fault.setting)
-  const environment = Object.fromEntries(
+  const usable: Usable = Object.fromEntries(
     NAMES.map((name) => [name, bad.includes(name) ? undefined : given[name]]),
   )
+  const odd = whatIsOddInCertificate(usable)
+  const environment = odd === undefined ? usable : { ...usable, ...WITHOUT_CERTIFICATE }
   const { read } = judgeEnv(Schema, environment)
   const hasEndpoint =
     read.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined ||
@@ -159,54 +130,50 @@ export function readTracing(env: NodeJS.ProcessEnv, serviceName: string): Tracin
             serviceName,
             sampler: read.OTEL_TRACES_SAMPLER,
             ratio: Number(read.OTEL_TRACES_SAMPLER_ARG),
+            protocol:
+              read.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ??
+              read.OTEL_EXPORTER_OTLP_PROTOCOL ??
+              DEFAULT_PROTOCOL,
+            timeoutMs: Number(
+              read.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT ??
+                read.OTEL_EXPORTER_OTLP_TIMEOUT ??
+                DEFAULT_TIMEOUT_MS,
+            ),
           }
         : undefined,
-    ignored: faults.map(({ says }) => says),
+    ignored: [...faults.map(({ says }) => says), ...(odd === undefined ? [] : [odd])],
     environment,
   }
 }
 
-/** The path of a file with something in PEM. */
-function pemFile(holds: "certificate" | "private key", purpose: string) {
-  const description = `the path of a file with a ${holds} in PEM`
-  return setting(
-    Type.Optional(
-      textSetting({ description }, (given) => {
-        const wrong = whatIsWrongInPemFile(given, holds)
-        return wrong === undefined ? undefined : `it ${wrong}`
-      }),
-    ),
-    { purpose, fallback: "none" },
-  )
+type Usable = { [Name in keyof typeof tracingSettings]?: string | undefined }
+
+const WITHOUT_CERTIFICATE: Usable = {
+  OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: undefined,
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: undefined,
+  OTEL_EXPORTER_OTLP_CLIENT_KEY: undefined,
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: undefined,
 }
 
-/**
- * As OpenTelemetry reads `name=value,name=value` with percent-encoding. A header's value may have
- * further equals signs, an attribute's may not.
- */
-function whatIsWrongInPairs(
-  text: string,
-  form: RegExp,
-  isUsable: (name: string, value: string) => boolean,
-): string | undefined {
-  const pairs = text.split(",").filter((pair) => pair.trim() !== "")
-  const bad = pairs.findIndex((pair) => {
-    const [, name = "", value = ""] = form.exec(pair) ?? []
-    try {
-      return name === "" || !isUsable(decodeURIComponent(name), decodeURIComponent(value))
-    } catch {
-      return true
-    }
-  })
-  return bad === -1 ? undefined : `pair ${bad + 1} is not one`
+/** TLS would refuse another certificate's key at each connection, and show no certificate without one. */
+function whatIsOddInCertificate(usable: Usable): string | undefined {
+  const certificateFile =
+    usable.OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE ??
+    usable.OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE
+  const keyFile =
+    usable.OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY ?? usable.OTEL_EXPORTER_OTLP_CLIENT_KEY
+  if (certificateFile === undefined && keyFile === undefined) return undefined
+  if (certificateFile === undefined) return "OTEL_EXPORTER_OTLP_CLIENT_KEY has no certificate"
+  if (keyFile === undefined) return "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE has no key"
+  return isKeyOf(keyFile, certificateFile)
+    ? undefined
+    : "OTEL_EXPORTER_OTLP_CLIENT_KEY is not the key of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"
 }
 
-function isHeader(name: string, value: string): boolean {
-  validateHeaderName(name)
-  validateHeaderValue(name, value)
-  return value !== ""
-}
-
-function isAttribute(name: string, value: string): boolean {
-  return Math.max(name.length, value.length) <= ATTRIBUTE_LENGTH_MAX
+function withoutCase(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const words = NAMES.filter((name) => CASELESS.test(name)).map((name) => [
+    name,
+    env[name]?.toLowerCase(),
+  ])
+  return { ...env, ...Object.fromEntries(words) }
 }
