@@ -6,6 +6,7 @@ export const BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 // Debian has them where only root's PATH leads.
 export const NGINX = ["nginx", "/usr/sbin/nginx"]
 export const HAPROXY = ["haproxy", "/usr/sbin/haproxy"]
+export const PGBOUNCER = ["pgbouncer", "/usr/sbin/pgbouncer"]
 export const PROMETHEUS = ["prometheus", "promtool"]
 
 export interface Missing {
@@ -41,6 +42,12 @@ const PROGRAMS = [
     isThere: async () => (await findProgram(HAPROXY)) !== undefined,
     packageName: "haproxy",
     sign: /describeBehindProxies/,
+  },
+  {
+    what: "pgbouncer",
+    isThere: async () => (await findProgram(PGBOUNCER)) !== undefined,
+    packageName: "pgbouncer",
+    sign: /findProgram\(PGBOUNCER\)/,
   },
   {
     what: "ip with root's rights, which Linux alone has",

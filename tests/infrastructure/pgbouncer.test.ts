@@ -12,6 +12,7 @@ import { Traffic } from "../faults/traffic.ts"
 import { describeOnBackends, describeOnRedis } from "../harness/backends.ts"
 import { createDatabase, type TestDatabase } from "../harness/database.ts"
 import { expectAllSettledOnce } from "../harness/invariants.ts"
+import { PGBOUNCER } from "../harness/missing-programs.ts"
 import { newNumber, newNumbers } from "../harness/numbers.ts"
 import { type PgBouncer, startPgBouncer } from "../harness/pgbouncer.ts"
 import { urlOfRole } from "../harness/session-settings.ts"
@@ -26,7 +27,7 @@ const RESTARTS = 3
 const silent = createLogger("tests", "silent")
 const NONE_WRITTEN = { tables: [], functions: [] }
 
-const path = await findProgram(["pgbouncer"])
+const path = await findProgram(PGBOUNCER)
 const missing = path === undefined ? " (no pgbouncer on the PATH; apt-get install pgbouncer)" : ""
 
 async function openPooler(

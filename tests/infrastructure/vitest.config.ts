@@ -2,6 +2,7 @@ import { join } from "node:path"
 import { findProgram } from "@gofermart/local-stack/find-program.ts"
 import { compileCacheEnv } from "@gofermart/local-stack/compile-cache.ts"
 import { defineConfig } from "vitest/config"
+import { PGBOUNCER } from "../harness/missing-programs.ts"
 
 // For the processes that run the tests, and what they start.
 Object.assign(process.env, compileCacheEnv())
@@ -49,7 +50,7 @@ export default defineConfig({
           ...common,
           name: "pooled",
           globalSetup: "./infrastructure/pooled-servers.ts",
-          include: (await findProgram(["pgbouncer"])) === undefined ? [] : POOLED,
+          include: (await findProgram(PGBOUNCER)) === undefined ? [] : POOLED,
           exclude: ABOUT_SESSIONS,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
