@@ -77,6 +77,19 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
     expect(rows).toEqual([{ schema: "loyalty", statement: "10s", idle: "10s" }])
   })
 
+  it.each(["session", "transaction"] as const)(
+    "in %s mode: a URL that says nothing of it is refused",
+    async (mode) => {
+      const database = await createDatabase()
+      const pooler = await openPooler(database, mode)
+      const url = new URL(pooler.through(database.url))
+      url.searchParams.delete("pooler")
+      await expect(waitForDatabase(url.href, NONE_WRITTEN, silent)).rejects.toThrow(
+        /a pooler refuses a startup parameter: say which mode it is in, with pooler=session or pooler=transaction/,
+      )
+    },
+  )
+
   it("in transaction mode: a role without the limits that `grants` prints is refused", async () => {
     const database = await createDatabase()
     const role = await urlOfRole(database, {})

@@ -23,7 +23,7 @@ const REFUSALS_BY_MESSAGE: [RegExp, string][] = [
   [/client password must be a/, "the server asks for a password, and it has none"],
   [
     /unsupported startup parameter/,
-    "the pooler refuses a startup parameter: name it in its ignore_startup_parameters",
+    "a pooler refuses a startup parameter: say which mode it is in, with pooler=session or pooler=transaction",
   ],
 ]
 /** Where PostgreSQL looks, while a connection is opened, whether the user may use the database. */
