@@ -34,7 +34,7 @@ export default defineConfig({
     // what these hold included.
     isolate: false,
     include: ["**/*.test.ts"],
-    // They take longer: pnpm test:faults. And they start nothing: pnpm test:unit.
-    exclude: ["**/node_modules/**", "containers/**", "faults/**", "static/**"],
+    // They take longer, or need others' servers: pnpm test:faults, and so on. Those of static/ start nothing.
+    exclude: ["**/node_modules/**", "containers/**", "faults/**", "infrastructure/**", "static/**"],
   },
 })

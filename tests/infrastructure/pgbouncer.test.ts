@@ -131,7 +131,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
   })
 
   describeOnRedis("in transaction mode, restarted under load", () => {
-    it("loses nothing that was acknowledged, and orders settle again", async () => {
+    it("59: loses nothing that was acknowledged, and orders settle again", async () => {
       const database = await createDatabase()
       const role = await urlOfRole(database, {
         statement_timeout: "10s",

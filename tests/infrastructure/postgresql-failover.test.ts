@@ -46,7 +46,7 @@ async function expectNothingLost(system: System, traffic: Traffic): Promise<void
 }
 
 describe("a primary with a synchronous standby, both in the URL, under load", () => {
-  it("is killed, and the standby promoted: nothing acknowledged is lost, settling within 30 s", async () => {
+  it("57: is killed, and the standby promoted: nothing acknowledged is lost, settling within 30 s", async () => {
     const { servers, system, traffic } = await startUnderLoad()
     const [primary, standby] = servers
     await primary.stop("immediate")
@@ -56,7 +56,7 @@ describe("a primary with a synchronous standby, both in the URL, under load", ()
     await expectNothingLost(system, traffic)
   })
 
-  it("becomes the standby in good order and back: not ready meanwhile, then the new primary is found", async () => {
+  it("57: becomes the standby in good order and back: not ready meanwhile, then the new primary is found", async () => {
     const { servers, system, traffic } = await startUnderLoad()
     const [primary, standby] = servers
     for (const [from, to] of [

@@ -38,6 +38,7 @@ export const WITHOUT_PASSWORD = { ...USABLE, DATABASE_URL: "postgresql://user@db
 export const USABLE_SECRETS: Record<string, string> = {
   ...WITHOUT_PASSWORD,
   DATABASE_PASSWORD: "a-password",
+  MIGRATION_DATABASE_URL: "postgresql://owner:a-password@db.test:5432/points",
   QUEUE_URL: "redis://user:a-password@queue.test",
   OPERATORS_PASSWORD: "twelve-characters",
 }

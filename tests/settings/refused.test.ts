@@ -206,7 +206,7 @@ describe("a database that does not let a process work ends it with 78 before it 
     const lacks = "its user lacks rights: GRANT"
     const name = new URL(empty.url).pathname.slice(1)
     const url = asRole(empty.url)
-    await expectRefused(migrate(url), `${DATABASE} (${lacks} USAGE, CREATE ON SCHEMA public)`)
+    await expectRefused(migrate(url), `${DATABASE} (${lacks} CREATE ON SCHEMA public)`)
     const makes = `${lacks} CREATE ON DATABASE ${name})`
     await expectRefused(migrate(`${url}?schema=loyalty`), `${DATABASE} (${makes}`)
     await expectRefused(migrate(database.url, url), `${QUEUE_DATABASE} (${makes}`)

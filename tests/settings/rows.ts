@@ -187,9 +187,16 @@ const POSTGRESQL: Row[] = [
     /its options end with a single backslash/,
   ]),
   ["postgresql://db.test/points?schema=one&schema=other", /it has a parameter twice/],
-  ...["connection_limit", "pgbouncer", "hostaddr", "Schema", "max"].map((name): Row => [
+  ...["connection_limit", "hostaddr", "Schema", "max"].map((name): Row => [
     `postgresql://db.test/points?${name}=5`,
     /it has a parameter that is none of host, port, /,
+  ]),
+  ["postgresql://db.test/points?pooler=statement", /its pooler is none of none, session, /],
+  ["postgresql://db.test/points?pgbouncer=6432", /its pgbouncer is neither true nor false/],
+  ["postgresql://db.test/points?pooler=none&pgbouncer=true", /it has pgbouncer beside pooler/],
+  ...["options=-c%20work_mem%3D5MB", "lock_timeout=1000"].map((parameter): Row => [
+    `postgresql://db.test/points?pgbouncer=true&${parameter}`,
+    /a pooler refuses its (options|lock_timeout)/,
   ]),
   [
     "postgresql://db.test/points?statement_timeout=soonishly",
@@ -300,10 +307,7 @@ export const UNUSABLE: Record<string, Row[]> & Record<SettingName, Row[]> = {
   DATABASE_CONNECTIONS_MAX: FROM_ONE,
   DATABASE_PASSWORD: [["secret\u0007secret", /it has one/]],
   DATABASE_URL: POSTGRESQL,
-  MIGRATION_DATABASE_URL: [
-    ...POSTGRESQL,
-    ["postgresql://user@db.test/points?pooler=transaction", /past the pooler/],
-  ],
+  MIGRATION_DATABASE_URL: POSTGRESQL,
   FLEET_WATCH_INTERVAL: [...DURATION, ["31s", /it is longer/]],
   LEDGER_CHECK_INTERVAL: DURATION,
   LIVENESS_TIMEOUT: DURATION,

@@ -51,7 +51,7 @@ function readSettings(read: () => unknown): { code: unknown; said: string } {
 
 /** Names of parameters and of what they can be, which are told. */
 const TOLD =
-  /^(search_path|ssl(rootcert|cert|key|mode|negotiation)|(statement|query)_timeout|uselibpqcompat|target_session_attrs|load_balance_hosts|verify-(ca|full))$/
+  /^(search_path|ssl(rootcert|cert|key|mode|negotiation)|(statement|query|lock)_timeout|pgbouncer|uselibpqcompat|target_session_attrs|load_balance_hosts|verify-(ca|full))$/
 
 /** The parts of a value that nobody may read, a password among them, but what the right form names. */
 function partsOf(value: string, description: string): string[] {
@@ -167,13 +167,37 @@ describe("settings that do not go together", () => {
       env: { LIVENESS_TIMEOUT: "10s", SCORING_TIMEOUT: "10s" },
       says: "LIVENESS_TIMEOUT must be longer than SCORING_TIMEOUT",
     },
+    ...["migrate", "gofermart"].map((entry) => ({
+      entry,
+      env: { DATABASE_URL: `${USABLE.DATABASE_URL}?pooler=transaction` },
+      says:
+        entry === "migrate"
+          ? "MIGRATION_DATABASE_URL must lead past the pooler in transaction mode"
+          : "DATABASE_URL must lead past the pooler in transaction mode",
+    })),
   ])("end $entry with 78, beside what else is wrong: $says", ({ entry, env, says }) => {
     const given: Record<string, string> = { ...USABLE, ...env, QUEUE_URL: "a-queue" }
     const { code, said } = readSettings(() => ENTRIES[entry]?.read(given))
     expect(code).toBe(78)
     expect(said).toMatch(/^ {2}QUEUE_URL must be /m)
-    expect(said).toContain(`\n  ${says}\n`)
+    expect(said).toContain(`\n  ${says}`)
   })
+
+  it.each(["api", "worker", "migrate", "gofermart"])(
+    "end %s with 78 where the queue is behind a pooler in transaction mode",
+    (entry) => {
+      const pooled = `${USABLE.DATABASE_URL}?pgbouncer=true`
+      const places = [
+        { DATABASE_URL: pooled },
+        { DATABASE_URL: USABLE.DATABASE_URL, QUEUE_URL: pooled },
+      ]
+      for (const place of places) {
+        const { code, said } = readSettings(() => ENTRIES[entry]?.read({ ...USABLE, ...place }))
+        expect(code).toBe(78)
+        expect(said).toContain("\n  QUEUE_URL must name a Redis, or a PostgreSQL without a pooler")
+      }
+    },
+  )
 
   describe.each(["api", "worker", "migrate", "gofermart", "recheck", "start"])(
     "%s: a prefix",

@@ -32,7 +32,7 @@ async function countConnections({ client }: TestDatabase) {
   return counted ?? { all: 0, waiting: 0 }
 }
 
-it("the standby is gone: 503, never 202, and no more connections than the pools have; back again, all is settled", async () => {
+it("58: the standby is gone: 503, never 202, and no more connections than the pools have; back again, all is settled", async () => {
   const { database, servers } = await startPostgresPair()
   const standby = servers[1]
   const system = await startSystem({ backend: "postgresql", database })
