@@ -13,8 +13,8 @@ import { administer, copyTemplate } from "./template.ts"
 
 export interface TestDatabase {
   url: string
-  /** The same past the pooler, where one is between: what a queue in it needs. */
-  queueUrl: string
+  /** Where a pooler is between: the same past it, as a queue in it needs. */
+  queueUrl?: string
   client: Database
   /** Fails when a connection is idle in a transaction. */
   expectNoneInTransaction(): Promise<void>
@@ -31,7 +31,10 @@ export async function createDatabase(): Promise<TestDatabase> {
   await copyTemplate(databaseUrl("postgres"), name)
   const pooled = inject("pooledUrl").replace("DATABASE", name)
   const direct = databaseUrl(name)
-  const database = testDatabase(pooled || direct, () => dropDatabase(name), direct)
+  const database = {
+    ...testDatabase(pooled || direct, () => dropDatabase(name)),
+    ...(pooled !== "" && { queueUrl: direct }),
+  }
   return { ...database, drop: atEndOrBefore(() => dropUnused(database)) }
 }
 
@@ -63,7 +66,7 @@ async function dropUnused(database: TestDatabase): Promise<void> {
 }
 
 /** Opens a database that is there; `drop` takes it away. */
-export function testDatabase(url: string, drop: () => Promise<void>, queueUrl = url): TestDatabase {
+export function testDatabase(url: string, drop: () => Promise<void>): TestDatabase {
   const client = openDatabase(url, "tests", {
     connectionsMax: 60,
     connectTimeoutMs: 10_000,
@@ -71,7 +74,6 @@ export function testDatabase(url: string, drop: () => Promise<void>, queueUrl = 
   })
   return {
     url,
-    queueUrl,
     client,
     async expectNoneInTransaction() {
       // One that is between two statements of its own is seen only once.

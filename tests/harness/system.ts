@@ -53,7 +53,7 @@ export interface System {
 export async function startSystem(options: SystemOptions): Promise<System> {
   const database = options.database ?? (await createDatabase())
   const redis = options.redis ?? (options.backend === "redis" ? await startOwnRedis() : undefined)
-  const queueUrl = redis?.url ?? database.queueUrl
+  const queueUrl = redis?.url ?? database.queueUrl ?? database.url
   const simulator = await startSimulator(options.simulatorApart ?? false)
   const processes = await openProcesses({
     ...TEST_SETTINGS,

@@ -79,7 +79,6 @@ describeOnBackends("A role with what `grants` prints, and nothing else", (backen
       database: {
         ...database,
         url: asRole(running),
-        queueUrl: asRole(running),
         drop: async () => {},
       },
     })

@@ -31,10 +31,10 @@ const path = await findProgram(PGBOUNCER)
 const missing = path === undefined ? " (no pgbouncer on the PATH; apt-get install pgbouncer)" : ""
 
 async function openPooler(
-  { queueUrl }: Pick<TestDatabase, "queueUrl">,
+  { url }: Pick<TestDatabase, "url">,
   mode: "session" | "transaction",
 ): Promise<PgBouncer> {
-  const pooler = await startPgBouncer(path ?? "", queueUrl, mode)
+  const pooler = await startPgBouncer(path ?? "", url, mode)
   atEndOrBefore(() => pooler.close())
   return pooler
 }
@@ -47,7 +47,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
       const url = pooler.through(database.url)
       const system = await startSystem({
         backend,
-        database: { ...database, url, queueUrl: url },
+        database: { ...database, url },
       })
       await system.simulator.behave({ autoRegister: true })
       const anna = await system.register()
@@ -93,7 +93,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
   it("in transaction mode: a role without the limits that `grants` prints is refused", async () => {
     const database = await createDatabase()
     const role = await urlOfRole(database, {})
-    const pooler = await openPooler({ queueUrl: role.url }, "transaction")
+    const pooler = await openPooler(role, "transaction")
     const url = pooler.through(role.url)
     const { username } = new URL(role.url)
     await expect(waitForDatabase(url, NONE_WRITTEN, silent)).rejects.toThrow(
@@ -112,7 +112,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
   it("in transaction mode: what one call limits, no other session has", async () => {
     const database = await createDatabase()
     const role = await urlOfRole(database, { statement_timeout: "9s" })
-    const pooler = await openPooler({ queueUrl: role.url }, "transaction")
+    const pooler = await openPooler(role, "transaction")
     const client = openDatabase(pooler.through(role.url), "tests", {
       connectionsMax: 5,
       ...SERVICE_TIMEOUTS,
@@ -137,7 +137,7 @@ describe.skipIf(path === undefined)(`PgBouncer${missing}`, () => {
         statement_timeout: "10s",
         idle_in_transaction_session_timeout: "10s",
       })
-      const pooler = await openPooler({ queueUrl: role.url }, "transaction")
+      const pooler = await openPooler(role, "transaction")
       const system = await startSystem({
         backend: "redis",
         workers: 2,

@@ -32,7 +32,7 @@ describe("requeue", () => {
   let running: Promise<void>
   beforeAll(async () => {
     test = await createDatabase()
-    queue = await openAccrualQueue(test.url, SILENT)
+    queue = await openAccrualQueue(test.queueUrl ?? test.url, SILENT)
   })
   afterAll(async () => {
     await queue.close()
@@ -123,7 +123,7 @@ describe("requeue", () => {
     const { orderId } = await overdue()
     const lease = await leaseOf(orderId)
     const queues = await createDatabase()
-    const away = await openAccrualQueue(queues.url, SILENT)
+    const away = await openAccrualQueue(queues.queueUrl ?? queues.url, SILENT)
     await queues.drop()
     let failedRounds = 0
     const logger = createLogger("tests", "silent")
