@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { connectionBy, schemaOf } from "./connection.ts"
+import { connectionBy, isShared, schemaOf } from "./connection.ts"
 import { DatelessPg } from "./dateless-pg.ts"
 import { Prisma, PrismaClient } from "./generated/client.ts"
 import { measurePool } from "./measure-pool.ts"
@@ -55,21 +55,23 @@ export function openDatabase(
   applicationName: string,
   limits: DatabaseLimits,
 ): Database {
-  const pool = openPool({
-    ...connectionOptions(databaseUrl, applicationName, limits),
-    max: limits.connectionsMax,
-  })
-  const { pooler = "none" } = connectionBy(databaseUrl)
+  const options = connectionOptions(databaseUrl, applicationName, limits)
+  const isSharedByOthers = isShared(databaseUrl)
+  const pool = openPool({ ...options, max: limits.connectionsMax })
   measurePool(pool)
   limitStatements(pool, {
-    defaultMs: limits.statementTimeoutMs,
-    isShared: pooler === "transaction",
+    // Without a pooler the connection began with it, or with the URL's.
+    reset:
+      options.pooler === "none"
+        ? "RESET statement_timeout"
+        : `SET statement_timeout = ${limits.statementTimeoutMs}`,
+    isShared: isSharedByOthers,
   })
   const adapter = new DatelessPg(pool, {
     disposeExternalPool: true,
     schema: schemaOf(databaseUrl),
     // Behind such a pooler the next statement may come to another session, which has not prepared it.
-    statementNameGenerator: pooler === "transaction" ? () => "" : statementNames(),
+    statementNameGenerator: isSharedByOthers ? () => "" : statementNames(),
   })
   return new PrismaClient({ adapter, errorFormat: "minimal" })
 }

@@ -28,21 +28,28 @@ export function withLimit<Result>(limit: CallLimit, call: () => Promise<Result>)
  * costs more round trips a statement. So a connection keeps the limit it was last given, and is told
  * another one only when that changes, which is seldom while there is much to do. Where sessions are
  * shared with others, who would get that limit, it takes the transaction.
+ *
+ * `reset`: gives a connection the pool's own limit back.
  */
 export function limitStatements(
   pool: Pool,
-  { defaultMs, isShared }: { defaultMs: number; isShared: boolean },
+  { reset, isShared }: { reset: string; isShared: boolean },
 ): void {
   const limitOf = new WeakMap<PoolClient, number>()
   const long = pLimit(Math.max(1, Math.floor(pool.options.max * LONG_CALLS_PART)))
   const checkOut = pool.connect.bind(pool)
 
-  const connect = async (statementMs = defaultMs): Promise<PoolClient> => {
+  const connect = async (statementMs?: number): Promise<PoolClient> => {
     const client = await checkOut()
-    if (isShared || (limitOf.get(client) ?? defaultMs) === statementMs) return client
+    if (isShared || limitOf.get(client) === statementMs) return client
     try {
-      await client.query(`SET statement_timeout = ${statementMs}`)
-      limitOf.set(client, statementMs)
+      if (statementMs === undefined) {
+        await client.query(reset)
+        limitOf.delete(client)
+      } else {
+        await client.query(`SET statement_timeout = ${statementMs}`)
+        limitOf.set(client, statementMs)
+      }
     } catch (error) {
       client.release(error as Error)
       throw error
