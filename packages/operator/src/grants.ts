@@ -1,4 +1,4 @@
-import { databaseOf, schemaOf } from "@gofermart/shared/db/connection.ts"
+import { databaseOf, isShared, schemaOf } from "@gofermart/shared/db/connection.ts"
 import {
   grantStatements,
   migrationGrants,
@@ -7,7 +7,7 @@ import {
   settingOfRole,
 } from "@gofermart/shared/db/grants.ts"
 import { roleSettings } from "@gofermart/shared/db/role-settings.ts"
-import { isShared, type readConnections } from "@gofermart/shared/queue/connection-settings.ts"
+import type { readConnections } from "@gofermart/shared/queue/connection-settings.ts"
 import { queueSchemaOf } from "@gofermart/shared/queue/postgres-pool.ts"
 import { isRedisUrl } from "@gofermart/shared/queue/redis-url.ts"
 import { say } from "./command-line/backends.ts"

@@ -2,11 +2,8 @@ import { type Database, openDatabase } from "@gofermart/shared/db/client.ts"
 import { openScoringClient, type ScoringClient } from "@gofermart/scoring-client/client.ts"
 import { readScoring } from "@gofermart/scoring-client/settings.ts"
 import { openAccrualQueue } from "@gofermart/shared/queue/backend.ts"
-import {
-  connectionRules,
-  isShared,
-  readConnections,
-} from "@gofermart/shared/queue/connection-settings.ts"
+import { isShared } from "@gofermart/shared/db/connection.ts"
+import { connectionRules, readConnections } from "@gofermart/shared/queue/connection-settings.ts"
 import type { AccrualQueue } from "@gofermart/shared/queue/poll-job.ts"
 import { printable } from "@gofermart/shared/domain/printable.ts"
 import { expectAnswer } from "@gofermart/shared/db/expect-answer.ts"

@@ -10,7 +10,7 @@ export const DEFAULT_SCHEMA = "public"
 
 const POSTGRES_PORT = "5432"
 /** Parameters that are read here; node-postgres knows them not, or gives them another meaning. */
-const READ_HERE = [
+export const READ_HERE = [
   "host",
   "port",
   "schema",
@@ -33,6 +33,11 @@ const routes = new Map<string, Route>()
 /** The parameters of a connection string. Of one that is given twice, node-postgres takes the last. */
 export function parametersOf(databaseUrl: string): Map<string, string> {
   return new Map(new URLSearchParams(splitUrl(databaseUrl).query))
+}
+
+/** Whether it is behind a pooler in transaction mode, so that each transaction may have another session. */
+export function isShared(databaseUrl: string): boolean {
+  return poolerOf(parametersOf(databaseUrl)) === "transaction"
 }
 
 /** The name of the database. */

@@ -2,7 +2,7 @@ import { textSetting } from "../runtime/env.ts"
 import { isKeyOf, whatIsWrongInPemFile } from "../runtime/pem-file.ts"
 import { setting } from "../runtime/setting.ts"
 import { splitUrl, whatIsWrongInUrl } from "../runtime/url-text.ts"
-import { parametersOf } from "./connection.ts"
+import { parametersOf, READ_HERE } from "./connection.ts"
 import { whatIsWrongInHosts } from "./database-hosts.ts"
 import { POOLERS, poolerOf } from "./pooler.ts"
 import { SSL_MODES, sslModeOf, SYSTEM_AUTHORITIES } from "./tls-modes.ts"
@@ -17,24 +17,11 @@ const NOT_ALWAYS_TLS = ["disable", "allow", "prefer"]
 const TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 /** What a URL may say in parameters: what node-postgres understands, and what is read here. */
 const PARAMETERS = [
-  "host",
-  "port",
-  "target_session_attrs",
-  "pooler",
-  "pgbouncer",
+  ...READ_HERE,
   "user",
   "password",
-  "schema",
-  "options",
   "application_name",
   "fallback_application_name",
-  "ssl",
-  "sslmode",
-  "sslcert",
-  "sslkey",
-  "sslrootcert",
-  "sslnegotiation",
-  "uselibpqcompat",
   ...TIMEOUTS,
 ]
 /** What others take, and why it is of no use here. */

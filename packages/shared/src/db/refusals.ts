@@ -28,7 +28,7 @@ const REFUSALS_BY_MESSAGE: [RegExp, string][] = [
 ]
 /** Where PostgreSQL looks, while a connection is opened, whether the user may use the database. */
 const CONNECT_CHECK = "CheckMyDatabase"
-const INSUFFICIENT_PRIVILEGE = "42501"
+export const INSUFFICIENT_PRIVILEGE = "42501"
 /** What to do about a server whose certificate is not accepted, after why it is not. */
 const TLS_ADVICE: [RegExp, string][] = [
   [/^no authority/, "name its authority in sslrootcert"],

@@ -3,7 +3,7 @@ import type { Logger } from "../runtime/logger.ts"
 import { reasonOf } from "../runtime/reason-of.ts"
 import { connectionOptions } from "./client.ts"
 import { SERVICE_TIMEOUTS } from "./service-timeouts.ts"
-import { schemaOf } from "./connection.ts"
+import { isShared, schemaOf } from "./connection.ts"
 import { refuseHopelessDatabase, unusable } from "./refusals.ts"
 import { whatLacksInSchema } from "./rights.ts"
 import { whatIsWrongInRole } from "./role-settings.ts"
@@ -44,7 +44,7 @@ async function expectRights(databaseUrl: string, rights: NeededRights): Promise<
     const wrong =
       (await whatLacksInSchema(client, schema, rights)) ??
       (await whatIsWrongInSession(client, schema)) ??
-      (config.pooler === "transaction" ? await whatIsWrongInRole(client) : undefined)
+      (isShared(databaseUrl) ? await whatIsWrongInRole(client) : undefined)
     if (wrong !== undefined) throw unusable("DATABASE_URL", wrong)
   })
 }

@@ -1,18 +1,22 @@
-import type { Static } from "typebox"
+import { type Static, Type } from "typebox"
+import { isShared } from "../db/connection.ts"
 import { databaseUrl } from "../db/database-url.ts"
 import {
   connectionRules,
   connectionSettings,
-  isShared,
   readConnections,
 } from "../queue/connection-settings.ts"
 import { readEnv, type Rule } from "../runtime/env.ts"
-import { defineSettings, optional } from "../runtime/setting.ts"
+import { defineSettings, setting } from "../runtime/setting.ts"
 
 /** What `migrate` is told by its environment. */
 export const Schema = defineSettings({
   ...connectionSettings,
-  MIGRATION_DATABASE_URL: optional(databaseUrl, "DATABASE_URL"),
+  MIGRATION_DATABASE_URL: setting(Type.Optional(databaseUrl), {
+    ...databaseUrl.about,
+    purpose: "the same database past a pooler in transaction mode",
+    fallback: "DATABASE_URL",
+  }),
 })
 
 const rules: Rule<Static<typeof Schema>>[] = [

@@ -1,7 +1,6 @@
 import { Type } from "typebox"
-import { parametersOf, withPassword } from "../db/connection.ts"
+import { isShared, parametersOf, withPassword } from "../db/connection.ts"
 import { databaseUrl } from "../db/database-url.ts"
-import { poolerOf } from "../db/pooler.ts"
 import { hasControlCharacter, type Rule, textSetting } from "../runtime/env.ts"
 import { setting } from "../runtime/setting.ts"
 import { userOf } from "../runtime/url-text.ts"
@@ -74,11 +73,6 @@ export const connectionRules: Rule<Partial<ConnectionsRead>>[] = [
     says: "QUEUE_URL has a prefix: QUEUE_PREFIX must not be set",
   },
 ]
-
-/** Whether a database is behind a pooler in transaction mode, so that each transaction may have another session. */
-export function isShared(url: string): boolean {
-  return poolerOf(parametersOf(url)) === "transaction"
-}
 
 function hasPassword(url: string): boolean {
   return userOf(url).includes(":") || parametersOf(url).has("password")

@@ -9,7 +9,7 @@ import {
 import type { ClientBase, Pool } from "pg"
 import { connectionInSchema, DEFAULT_SCHEMA, schemaOf } from "../db/connection.ts"
 import { openPool } from "../db/pool.ts"
-import { refuseHopelessDatabase, unusable } from "../db/refusals.ts"
+import { INSUFFICIENT_PRIVILEGE, refuseHopelessDatabase, unusable } from "../db/refusals.ts"
 import { whatLacksInQueue, whatLacksToMigrate } from "../db/rights.ts"
 import { withClient } from "../db/with-client.ts"
 import { ACCRUAL_QUEUE } from "./poll-job.ts"
@@ -20,8 +20,6 @@ const POSTGRES_CONNECT_TIMEOUT_MS = 5_000
 /** On a connection that is open and silent, requeue would otherwise wait for ever. */
 const POSTGRES_QUERY_TIMEOUT_MS = 30_000
 const POSTGRES_KEEP_ALIVE_MS = 10_000
-
-const INSUFFICIENT_PRIVILEGE = "42501"
 
 /** What gives the queue's database. */
 export const QUEUE_SETTING = "QUEUE_URL (or DATABASE_URL, where the queue is in the database)"
